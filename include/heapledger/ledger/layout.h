@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of a ledger file.
+//
+//   page 0      Header
+//   page 1      ShardHeader[kShardCount]
+//   page 2..33  Extent[kExtentCapacity], populated as the directory grows
+//   page 34..   data: extents of records, each extent of one kind
+//
+// Thread safety: the target writes, readers in other processes only read (but
+// for Header::control). Every field that changes after creation is an atomic of
+// 8 or 4 bytes, aligned, so a reader never sees half a number.
+//
+// Publication: a record is written whole and then made reachable by one release
+// store: an Extent by `kind_owner`, a FrameRecord by `pc`, a StackNode by its
+// single word, a CallsiteRecord by `node`, a ModuleRecord by `state`. A reader
+// loads that word with acquire and treats zero as "not there yet".
+//
+// Counters (CounterCell): allocated and freed only grow. Live = allocated −
+// freed, and only the sum over shards means something, as a block may be freed
+// through another shard. A reader sums all `freed` of all shards before it reads
+// any `allocated`: then live is never negative.
+//
+// Only pages of published extents are backed by memory; a reader must not touch
+// others (a read fault would allocate them).
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "heapledger/ledger/abi.h"
+#include "heapledger/ledger/reasons.h"
+
+namespace heapledger::ledger {
+
+using AtomicU32 = std::atomic<std::uint32_t>;
+using AtomicU64 = std::atomic<std::uint64_t>;
+using AtomicI64 = std::atomic<std::int64_t>;
+
+static_assert(AtomicU32::is_always_lock_free && sizeof(AtomicU32) == 4);
+static_assert(AtomicU64::is_always_lock_free && sizeof(AtomicU64) == 8);
+static_assert(AtomicI64::is_always_lock_free && sizeof(AtomicI64) == 8);
+
+inline constexpr std::uint32_t kBuildIdBytes = 32;
+inline constexpr std::uint32_t kModulePathBytes = 416;
+
+// Page 0. Identity is written once, before `magic`; the rest changes.
+struct Header {
+  AtomicU64 magic;
+  std::uint32_t abi_version;
+  std::uint32_t header_bytes;
+  std::uint64_t cap_bytes;  // length of the file; sparse beyond next_page
+
+  // Who: pid as the target sees it, start time as in /proc/PID/stat field 22,
+  // boot id and pid namespace make it unique over time and containers.
+  std::uint32_t pid;
+  std::uint32_t uid;
+  std::uint64_t start_time_ticks;
+  std::uint64_t pid_namespace;
+  std::uint32_t parent_pid;      // the forking process, 0 if not forked by one
+  std::uint32_t image;           // 0 for the first image of a process, +1 by exec
+  std::uint64_t parent_start_time_ticks;
+  std::uint64_t created_realtime_ns;
+  std::uint64_t created_monotonic_ns;
+  char boot_id[40];
+  char shim_version[24];
+  char comm[16];
+  char exe[1024];  // as /proc/self/exe gave it, zero-terminated
+
+  // How.
+  AtomicU32 mode;        // Mode
+  AtomicU32 stack_mode;  // StackMode
+  std::uint32_t max_depth;
+  std::uint32_t sample_bytes;  // mean bytes between samples, 0 when exact
+
+  // What now.
+  AtomicU32 state;  // State
+  AtomicU32 off_reason;
+  AtomicU64 state_changed_realtime_ns;
+  AtomicU64 control;
+  AtomicU64 control_ack;
+
+  // Growth of the file: extents published, first page not handed out.
+  AtomicU32 extent_count;
+  AtomicU32 next_page;
+
+  // Ids handed out so far, exclusive ends; records below may still be zero.
+  AtomicU32 module_end;
+  AtomicU32 frame_end;
+  AtomicU32 node_end;
+  AtomicU32 callsite_end;
+  // Callsites below this id were inherited from the parent at the fork.
+  std::uint32_t inherited_end;
+  std::uint32_t reserved0;
+
+  // Peak of live bytes: the highest value reached when a shard last handed in
+  // its difference, and the sum of the differences handed in. The shards'
+  // `net` and `high_water` complete both (see ShardHeader).
+  AtomicU64 peak_live_bytes;
+  AtomicI64 handed_in_bytes;
+
+  // Where the object map lies in the target's own memory, for a reader that may
+  // read it (age, reachability): addresses there, never followed by us.
+  std::uint64_t object_map_directory;
+  std::uint32_t object_map_leaf_shift;
+  std::uint32_t object_map_granule_shift;
+
+  AtomicU64 degraded[32];  // by Degraded
+};
+static_assert(sizeof(Header) <= kPageBytes);
+static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
+
+// Page 1. Written by the shard's owner; by any thread for shared shards.
+struct alignas(64) ShardHeader {
+  // Live bytes that this shard added or took since it last handed in, and the
+  // highest value of that since then: peak = max over time of
+  // handed_in_bytes + sum of net.
+  AtomicI64 net_bytes;
+  AtomicI64 high_water_bytes;
+  AtomicU32 threads;  // threads that ever used it
+  AtomicU32 owned;    // 1 while a thread holds it
+  std::uint64_t reserved[5];
+};
+static_assert(sizeof(ShardHeader) == 64);
+static_assert(kShardCount * sizeof(ShardHeader) <= kPageBytes);
+
+enum class ExtentKind : std::uint8_t {
+  kNone = 0,
+  kModules = 1,
+  kFrames = 2,
+  kNodes = 3,
+  kCallsites = 4,
+  kCounters = 5,
+};
+
+// A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
+// of one table.
+struct Extent {
+  AtomicU32 kind_owner;  // ExtentKind in the low byte, shard above; set last
+  std::uint32_t chunk;
+  std::uint32_t page;
+  std::uint32_t pages;
+};
+static_assert(sizeof(Extent) == 16);
+
+// State of a module record; kFree is not published.
+enum class ModuleState : std::uint32_t { kFree = 0, kLoaded = 1, kUnloaded = 2 };
+
+// A loaded ELF object. Kept after it is unloaded, revived when the same object
+// comes back at the same place.
+struct ModuleRecord {
+  AtomicU32 state;  // ModuleState; set last
+  std::uint32_t path_bytes;
+  std::uint64_t load_bias;  // runtime address − ELF virtual address
+  std::uint64_t start;      // first and one past the last mapped address
+  std::uint64_t end;
+  std::uint64_t inode;      // 0 where unknown
+  std::uint32_t build_id_bytes;
+  std::uint32_t path_truncated;
+  std::uint8_t build_id[kBuildIdBytes];
+  std::uint64_t loaded_monotonic_ns;
+  std::uint64_t reserved;
+  char path[kModulePathBytes];  // not terminated if path_bytes fills it
+};
+static_assert(sizeof(ModuleRecord) == 512);
+
+// A code address in a module (0 where it lies in none, such as JIT code).
+struct FrameRecord {
+  AtomicU64 pc;  // set last; a return address unless kFramePcIsExact
+  std::uint32_t module;
+  std::uint32_t flags;
+};
+static_assert(sizeof(FrameRecord) == 16);
+
+// The pc is the interrupted instruction itself (below a signal frame), not a
+// return address: look it up as it is, not at pc − 1.
+inline constexpr std::uint32_t kFramePcIsExact = 1;
+
+// One step of a stack towards main: `frame` was called by the stack `parent`.
+// Stacks with a common outer part share its nodes. Id 0 is the empty stack.
+struct StackNode {
+  AtomicU64 parent_frame;  // parent in the high half, frame in the low
+
+  static constexpr std::uint64_t Pack(std::uint32_t parent,
+                                      std::uint32_t frame) {
+    return (static_cast<std::uint64_t>(parent) << 32) | frame;
+  }
+  static constexpr std::uint32_t Parent(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word >> 32);
+  }
+  static constexpr std::uint32_t Frame(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word);
+  }
+};
+static_assert(sizeof(StackNode) == 8);
+
+enum CallsiteFlag : std::uint32_t {
+  kCallsiteTruncated = 1,   // deeper than max_depth: outer frames are missing
+  kCallsiteIncomplete = 2,  // the walk met a frame without a usable rule
+  kCallsiteCallerOnly = 4,  // only the return address was taken
+  kCallsiteInherited = 8,   // blocks that were live at the fork
+  kCallsiteOverflow = 16,   // stands for all that found no callsite
+};
+
+// A distinct stack that allocates: the unit of accounts.
+struct CallsiteRecord {
+  AtomicU32 published;  // 1 once the rest is written
+  std::uint32_t node;   // innermost frame's node; 0 for the empty stack
+  std::uint32_t flags;  // CallsiteFlag
+  std::uint32_t depth;
+  std::uint64_t first_seen_monotonic_ns;  // 0 where not taken
+};
+static_assert(sizeof(CallsiteRecord) == 24);
+
+// The account of one callsite in one shard.
+struct CounterCell {
+  AtomicU64 allocated_bytes;
+  AtomicU64 allocated_objects;
+  AtomicU64 freed_bytes;
+  AtomicU64 freed_objects;
+};
+static_assert(sizeof(CounterCell) == 32);
+
+// Which table a record belongs to, and the pages of one of its extents.
+template <typename Record>
+struct Chunking;
+template <>
+struct Chunking<ModuleRecord> {
+  static constexpr ExtentKind kKind = ExtentKind::kModules;
+  static constexpr std::uint32_t kPages = 2;
+};
+template <>
+struct Chunking<FrameRecord> {
+  static constexpr ExtentKind kKind = ExtentKind::kFrames;
+  static constexpr std::uint32_t kPages = 4;
+};
+template <>
+struct Chunking<StackNode> {
+  static constexpr ExtentKind kKind = ExtentKind::kNodes;
+  static constexpr std::uint32_t kPages = 4;
+};
+template <>
+struct Chunking<CallsiteRecord> {
+  static constexpr ExtentKind kKind = ExtentKind::kCallsites;
+  static constexpr std::uint32_t kPages = 3;
+};
+template <>
+struct Chunking<CounterCell> {
+  static constexpr ExtentKind kKind = ExtentKind::kCounters;
+  static constexpr std::uint32_t kPages = 4;
+};
+
+template <typename Record>
+inline constexpr std::uint32_t kRecordsPerChunk =
+    Chunking<Record>::kPages * kPageBytes / sizeof(Record);
+
+// One chunk of callsites and one chunk of their counters cover the same ids, so
+// that a callsite exists only where it can be booked.
+static_assert(kRecordsPerChunk<CallsiteRecord> == 512);
+static_assert(kRecordsPerChunk<CounterCell> == 512);
+static_assert(kRecordsPerChunk<FrameRecord> == 1024);
+static_assert(kRecordsPerChunk<StackNode> == 2048);
+
+static_assert(std::is_standard_layout_v<Header>);
+static_assert(std::is_standard_layout_v<ModuleRecord>);
+
+}  // namespace heapledger::ledger

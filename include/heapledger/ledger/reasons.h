@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Why a ledger holds less than everything: states, reasons for being off, and
+// the counted ways in which detail was given up. Values are part of the ABI:
+// append, never renumber.
+#pragma once
+
+#include <cstdint>
+
+namespace heapledger::ledger {
+
+// What the target last said of itself. Whether it still runs is for the reader
+// to find out: a live state of a dead process means it was killed.
+enum class State : std::uint32_t {
+  kStarting = 0,
+  kLive = 1,
+  kExited = 2,    // ended by exit(), _exit() or quick_exit()
+  kReplaced = 3,  // another image took over the process by exec
+  kOff = 4,       // stopped measuring; off_reason says why
+};
+
+enum class Mode : std::uint32_t { kExact = 0, kSampled = 1, kDormant = 2 };
+
+enum class StackMode : std::uint32_t {
+  kFull = 0,
+  kFramePointer = 1,
+  kCaller = 2,
+  kAdaptive = 3,
+};
+
+// Why a process is not measured. Also the text of the marker left in the ledger
+// directory where no ledger could be made.
+enum class OffReason : std::uint32_t {
+  kNone = 0,
+  kDisabledByEnvironment = 1,
+  kSecureExecution = 2,       // AT_SECURE: set-uid, set-gid or file capabilities
+  kOwnAllocator = 3,          // the program brings its own malloc
+  kNoRealAllocator = 4,       // no next definition of malloc was found
+  kNoLedgerDirectory = 5,     // no directory could be made or trusted
+  kLedgerFileRefused = 6,     // open failed
+  kLedgerSpace = 7,           // no room for the first pages
+  kAddressSpace = 8,          // RLIMIT_AS too small, or mmap refused
+  kFileSizeLimit = 9,         // RLIMIT_FSIZE too small
+  kKernelTooOld = 10,         // no MADV_POPULATE_WRITE or MADV_WIPEONFORK
+  kNotFollowed = 11,          // a child that --follow leaves out
+  kSanitizerRuntime = 12,     // the program carries a sanitizer runtime
+  kInternalDoubt = 13,        // our own tables did not add up
+};
+
+// Ways in which detail was given up; each has a counter of events.
+enum class Degraded : std::uint32_t {
+  kStackTruncated = 0,     // deeper than max_depth
+  kStackIncomplete = 1,    // a frame had no usable unwind rule
+  kStackCallerOnly = 2,    // nested in a signal handler, or thread state gone
+  kCallsitesFull = 3,      // booked on the overflow callsite: ids used up
+  kLedgerFull = 4,         // booked on the overflow callsite: no room to grow
+  kForeignFree = 5,        // free of a block that was never booked
+  kUnseenFree = 6,         // a booked block vanished past us; booked on reuse
+  kUntrackedBlock = 7,     // block outside the object map; not booked at all
+  kBypassed = 8,           // call during start-up, not booked
+  kSharedShard = 9,        // threads that found no shard of their own
+  kModulesFull = 10,       // frame whose module could not be recorded
+  kCount = 11,
+};
+
+// Bits of the control word, written by the collector, read by the target on
+// its slow path only. The low half asks, the high half of `control_ack`
+// answers with the same bit.
+enum class Control : std::uint64_t {
+  kArm = 1,
+  kDisarm = 2,
+  kTrim = 4,
+};
+
+}  // namespace heapledger::ledger
