@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings of the shim, from HEAPLEDGER_* of the environment. Whatever is
+// missing, empty, over-long or senseless means the default.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "heapledger/ledger/abi.h"
+#include "heapledger/ledger/reasons.h"
+
+namespace heapledger::preload {
+
+struct Config {
+  static constexpr std::size_t kDirectoryBytes = 256;
+  static constexpr std::size_t kFollowBytes = 256;
+
+  ledger::Mode mode = ledger::Mode::kExact;
+  ledger::StackMode stack_mode = ledger::StackMode::kFull;
+  std::uint32_t max_depth = ledger::kDefaultStackDepth;
+  std::uint64_t cap_bytes = ledger::kDefaultCapBytes;
+  bool disabled = false;
+  // Empty: the default directories.
+  char directory[kDirectoryBytes] = {};
+  // Which children are measured: "all", "none" or names with commas.
+  char follow[kFollowBytes] = {};
+  // The process that --follow counts as the first one; 0: there is none.
+  std::uint32_t root_pid = 0;
+
+  // Reads the environment. Refuses nothing, allocates nothing.
+  void ReadEnvironment();
+
+  // Whether a process with this name is to be measured.
+  bool Follows(std::uint32_t pid, const char* comm) const;
+};
+
+}  // namespace heapledger::preload

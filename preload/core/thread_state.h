@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one thread of the target keeps: its shard, its buffer for walking, its
+// cache of callsites, and the guard against being interrupted while it uses
+// them.
+//
+// Thread safety: one thread at a time, and signal handlers on that thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "heapledger/ledger/layout.h"
+#include "preload/core/callsite_table.h"
+#include "preload/core/shard_pool.h"
+
+namespace heapledger::preload {
+
+// A direct-mapped cache: hash of a whole stack -> callsite id.
+class CallsiteCache {
+ public:
+  static constexpr std::uint32_t kSlots = 512;
+
+  std::uint32_t Find(std::uint64_t hash, std::uint32_t generation) const {
+    const Slot& slot = slots_[hash % kSlots];
+    return slot.hash == hash && slot.generation == generation ? slot.id : 0;
+  }
+
+  void Put(std::uint64_t hash, std::uint32_t generation, std::uint32_t id) {
+    slots_[hash % kSlots] = {hash, id, generation};
+  }
+
+  void Clear() {
+    for (Slot& slot : slots_) slot = {};
+  }
+
+ private:
+  struct Slot {
+    std::uint64_t hash;
+    std::uint32_t id;
+    std::uint32_t generation;
+  };
+
+  Slot slots_[kSlots];
+};
+
+// Says whether the thread is inside its own state already: true of a signal
+// handler that interrupted us and now allocates.
+//
+// A handler that jumps out with siglongjmp leaves the guard held by a frame
+// that is gone. The guard remembers where that frame was: a caller that stands
+// further out on the stack than the holder cannot have been called by it, so
+// the hold is void. A handler on an alternate stack at a higher address looks
+// the same; it then takes over, and the interrupted holder finds on Leave that
+// its turn was taken and says so, so that the caller drops what it cached.
+class ReentryGuard {
+ public:
+  // Returns false when the caller must not touch the state.
+  bool Enter(std::uint64_t stack_address) {
+    if (holder_ != 0 && stack_address <= holder_) return false;
+    holder_ = stack_address;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return true;
+  }
+
+  // Returns false when somebody else took over since Enter().
+  bool Leave(std::uint64_t stack_address) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    const bool ours = holder_ == stack_address;
+    holder_ = 0;
+    return ours;
+  }
+
+  void Reset() { holder_ = 0; }
+
+ private:
+  volatile std::uint64_t holder_ = 0;
+};
+
+struct ThreadState {
+  std::uint32_t index = 0;  // in the pool, for ever
+  std::uint32_t shard = 0;
+  CallsiteTable::Counters* counters = nullptr;
+  ledger::ShardHeader* shard_header = nullptr;
+
+  // What is known of this thread's own stack: readable from low to high.
+  std::uint64_t stack_low = 0;
+  std::uint64_t stack_high = 0;
+
+  std::uint32_t exit_rounds = 0;  // of pthread key destructors
+  std::uint32_t reserved = 0;
+  ReentryGuard guard;
+  std::uint64_t frames[ledger::kMaxStackDepth];
+  CallsiteCache cache;
+
+  bool shared_shard() const { return ShardPool::IsShared(shard); }
+};
+
+}  // namespace heapledger::preload

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/lifecycle.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/auxv.h>
+
+#include "preload/raw_io.h"
+#include "preload/real_malloc.h"
+#include "preload/real_process.h"
+
+namespace heapledger::preload {
+
+constinit GatePage g_gate;
+constinit Process* g_process = nullptr;
+constinit thread_local ThreadState* t_state = nullptr;
+
+namespace {
+
+using ledger::OffReason;
+
+pthread_key_t g_thread_key;
+// Rounds of destructors that glibc makes at the end of a thread.
+constexpr std::uint32_t kDestructorRounds = 4;
+// How far below its top the main thread's stack may reach and still be told
+// from other mappings: the kernel keeps at least 128 MiB free there.
+constexpr std::uint64_t kMainStackReach = 64ULL << 20;
+
+void SetGate(Gate gate) {
+  g_gate.gate.store(gate, std::memory_order_release);
+}
+
+// Runs at the end of a thread, once a round. Destructors of the program may
+// allocate in this round and in later ones, so the state is kept to the last.
+void ThreadExits(void* value) {
+  auto* const state = static_cast<ThreadState*>(value);
+  if (CurrentGate() != Gate::kActive || state != t_state) return;
+  if (++state->exit_rounds < kDestructorRounds) {
+    pthread_setspecific(g_thread_key, state);
+    return;
+  }
+  t_state = kThreadGone;
+  g_process->books->Detach(g_process->threads, state);
+}
+
+bool InitializeOnce(Process& process) {
+  process.main_stack_high = getauxval(AT_EXECFN);
+  if (pthread_key_create(&g_thread_key, ThreadExits) != 0) return false;
+  if (!process.env.Open() || !process.objects.Open(process.env)) return false;
+  return true;
+}
+
+// Opens fresh books over a fresh ledger.
+OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
+  process.segment = CreateSegment(process.config, process.identity);
+  if (process.segment.off != OffReason::kNone) return process.segment.off;
+  process.env.set_ledger_base(process.segment.base);
+  void* const memory = raw::MapPrivate(sizeof(Books<TargetEnv>));
+  if (memory == nullptr) return OffReason::kAddressSpace;
+  process.books = static_cast<Books<TargetEnv>*>(memory);
+  process.books->set_objects(&process.objects);
+  if (!process.books->Open(&process.env, process.segment.base,
+                           process.segment.cap_bytes, first_callsite)) {
+    return OffReason::kLedgerSpace;
+  }
+  auto& header = process.books->file().header();
+  header.inherited_end = first_callsite == ledger::kFirstCallsite
+                             ? 0
+                             : first_callsite;
+  header.object_map_directory = process.objects.directory_address();
+  header.object_map_leaf_shift = ObjectMap::kLeafShift;
+  header.object_map_granule_shift = ObjectMap::kGranuleShift;
+  return OffReason::kNone;
+}
+
+OffReason ReasonNotToMeasure(const Config& config,
+                             const Identity& identity) {
+  switch (FindInterposition()) {
+    case Interposition::kSanitizer:
+      return OffReason::kSanitizerRuntime;
+    case Interposition::kOwnAllocator:
+      return OffReason::kOwnAllocator;
+    case Interposition::kOurs:
+      break;
+  }
+  if (config.disabled) return OffReason::kDisabledByEnvironment;
+  if (!config.Follows(identity.pid, identity.comm)) {
+    return OffReason::kNotFollowed;
+  }
+  return OffReason::kNone;
+}
+
+void GoOff(const Config& config, const Identity& identity, OffReason reason) {
+  LeaveOffMarker(config, identity, reason);
+  if (g_process != nullptr) g_process->off = true;
+  SetGate(Gate::kOff);
+}
+
+void StartImage() {
+  if (!g_real.Resolve()) {
+    SetGate(Gate::kOff);
+    return;
+  }
+  g_real_process.Resolve();
+  (void)dlerror();  // what our look-ups left is not the program's business
+  // Privileged programs: inert, no trace.
+  if (getauxval(AT_SECURE) != 0) {
+    SetGate(Gate::kOff);
+    return;
+  }
+  Config config;
+  Identity identity;
+  config.ReadEnvironment();
+  identity.Read();
+  OffReason reason = ReasonNotToMeasure(config, identity);
+  if (reason == OffReason::kNone &&
+      !raw::WipeOnFork(&g_gate, sizeof g_gate)) {
+    reason = OffReason::kKernelTooOld;
+  }
+  if (reason != OffReason::kNone) return GoOff(config, identity, reason);
+  auto* const process =
+      static_cast<Process*>(raw::MapPrivate(sizeof(Process)));
+  if (process == nullptr) {
+    return GoOff(config, identity, OffReason::kAddressSpace);
+  }
+  process->config = config;
+  process->identity = identity;
+  if (!InitializeOnce(*process)) {
+    return GoOff(config, identity, OffReason::kAddressSpace);
+  }
+  reason = OpenBooks(*process, ledger::kFirstCallsite);
+  if (reason != OffReason::kNone) return GoOff(config, identity, reason);
+  g_process = process;
+  PublishSegment(process->segment);
+  SetGate(Gate::kActive);
+}
+
+// First call in a forked child: its own ledger, with the blocks that it finds
+// live in its copy of the heap booked as inherited. The parent's ledger is only
+// read, and let go.
+void StartChild(Process& process) {
+  if (process.off) {
+    SetGate(Gate::kOff);
+    return;
+  }
+  const Segment parent_segment = process.segment;
+  Books<TargetEnv>* const parent = process.books;
+  const Identity parent_identity = process.identity;
+  process.identity.Read();
+  process.identity.parent_pid = parent_identity.pid;
+  process.identity.parent_start_time_ticks =
+      parent_identity.start_time_ticks;
+  // Of the parent's threads only this one exists here.
+  t_state = nullptr;
+  process.threads.Reset(process.env);
+  constexpr std::uint32_t kPerChunk =
+      ledger::kRecordsPerChunk<ledger::CallsiteRecord>;
+  const std::uint32_t first_callsite =
+      (parent->callsites().end() + kPerChunk - 1) / kPerChunk * kPerChunk;
+  OffReason reason = OffReason::kNone;
+  if (!process.config.Follows(process.identity.pid, process.identity.comm)) {
+    reason = OffReason::kNotFollowed;
+  } else {
+    reason = OpenBooks(process, first_callsite);
+  }
+  ThreadState* state = nullptr;
+  if (reason == OffReason::kNone) {
+    state = process.books->Attach(process.threads);
+    if (state == nullptr) reason = OffReason::kAddressSpace;
+  }
+  if (reason == OffReason::kNone) {
+    (void)process.books->Inherit(*parent, state->frames);
+    PublishSegment(process.segment);
+    t_state = state;
+    SetGate(Gate::kActive);
+    pthread_setspecific(g_thread_key, state);
+  } else {
+    GoOff(process.config, process.identity, reason);
+  }
+  raw::Unmap(parent_segment.base, parent_segment.cap_bytes);
+  raw::Unmap(parent, sizeof *parent);
+}
+
+}  // namespace
+
+[[gnu::cold, gnu::noinline]] void Start() {
+  Gate cold = Gate::kCold;
+  if (!g_gate.gate.compare_exchange_strong(cold, Gate::kStarting,
+                                           std::memory_order_acq_rel)) {
+    return;
+  }
+  if (g_process == nullptr) {
+    StartImage();
+  } else {
+    StartChild(*g_process);
+  }
+}
+
+[[gnu::cold, gnu::noinline]] ThreadState* AttachThread() {
+  if (t_state == kThreadGone) return nullptr;
+  ThreadState* const state = g_process->books->Attach(g_process->threads);
+  if (state == nullptr) return nullptr;
+  const auto here =
+      reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+  const std::uint64_t main_high = g_process->main_stack_high;
+  if (here < main_high && main_high - here < kMainStackReach) {
+    state->stack_low = main_high - kMainStackReach;
+    state->stack_high = main_high;
+  }
+  t_state = state;
+  // May allocate in turn: the state is in place.
+  pthread_setspecific(g_thread_key, state);
+  return state;
+}
+
+void ProcessExits() {
+  if (CurrentGate() != Gate::kActive) return;
+  SetState(g_process->books->file().header(), ledger::State::kExited);
+}
+
+void ModulesChanged() {
+  if (CurrentGate() != Gate::kActive) return;
+  g_process->env.rule_cache().Clear();
+  g_process->books->ModulesChanged();
+}
+
+namespace {
+
+__attribute__((constructor)) void OnLoad() { Start(); }
+__attribute__((destructor)) void OnUnload() { ProcessExits(); }
+
+}  // namespace
+
+}  // namespace heapledger::preload

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/raw_io.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+namespace heapledger::preload::raw {
+namespace {
+
+// Values of the kernel's interface that older C headers lack.
+constexpr long kMadvPopulateWrite = 23;
+constexpr long kMadvWipeOnFork = 18;
+constexpr std::size_t kHugePageBytes = 2UL << 20;
+
+long Address(const void* at) { return reinterpret_cast<long>(at); }
+
+std::uint64_t ClockNs(long clock) {
+  timespec now{};
+  Call(SYS_clock_gettime, clock, Address(&now));
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+void* MapPrivate(std::size_t bytes) {
+  const long at =
+      Call(SYS_mmap, 0, static_cast<long>(bytes), PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (Failed(at)) return nullptr;
+  if (bytes >= kHugePageBytes) {
+    Call(SYS_madvise, at, static_cast<long>(bytes), MADV_NOHUGEPAGE);
+  }
+  return reinterpret_cast<void*>(at);
+}
+
+void Unmap(void* at, std::size_t bytes) {
+  Call(SYS_munmap, Address(at), static_cast<long>(bytes));
+}
+
+void Discard(void* at, std::size_t bytes) {
+  Call(SYS_madvise, Address(at), static_cast<long>(bytes), MADV_DONTNEED);
+}
+
+void* MapShared(int file, std::size_t bytes) {
+  const long at = Call(SYS_mmap, 0, static_cast<long>(bytes),
+                       PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  if (Failed(at)) return nullptr;
+  Call(SYS_madvise, at, static_cast<long>(bytes), MADV_DONTDUMP);
+  return reinterpret_cast<void*>(at);
+}
+
+bool Populate(void* at, std::size_t bytes) {
+  return Call(SYS_madvise, Address(at), static_cast<long>(bytes),
+              kMadvPopulateWrite) == 0;
+}
+
+bool WipeOnFork(void* at, std::size_t bytes) {
+  return Call(SYS_madvise, Address(at), static_cast<long>(bytes),
+              kMadvWipeOnFork) == 0;
+}
+
+int Open(const char* path, int flags, unsigned mode) {
+  return static_cast<int>(
+      Call(SYS_openat, AT_FDCWD, Address(path), flags | O_CLOEXEC, mode));
+}
+
+void Close(int file) { Call(SYS_close, file); }
+
+bool Truncate(int file, std::uint64_t bytes) {
+  return Call(SYS_ftruncate, file, static_cast<long>(bytes)) == 0;
+}
+
+long ReadFile(const char* path, char* buffer, std::size_t capacity) {
+  const int file = Open(path, O_RDONLY);
+  if (file < 0) return file;
+  std::size_t filled = 0;
+  while (filled + 1 < capacity) {
+    const long got = Call(SYS_read, file, Address(buffer + filled),
+                          static_cast<long>(capacity - 1 - filled));
+    if (got <= 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  Close(file);
+  buffer[filled] = '\0';
+  return static_cast<long>(filled);
+}
+
+long ReadLink(const char* path, char* buffer, std::size_t capacity) {
+  const long got = Call(SYS_readlinkat, AT_FDCWD, Address(path),
+                        Address(buffer), static_cast<long>(capacity - 1));
+  buffer[got < 0 ? 0 : got] = '\0';
+  return got;
+}
+
+std::uint32_t Pid() { return static_cast<std::uint32_t>(Call(SYS_getpid)); }
+std::uint32_t ParentPid() {
+  return static_cast<std::uint32_t>(Call(SYS_getppid));
+}
+std::uint32_t EffectiveUid() {
+  return static_cast<std::uint32_t>(Call(SYS_geteuid));
+}
+std::uint64_t MonotonicNs() { return ClockNs(CLOCK_MONOTONIC); }
+std::uint64_t RealtimeNs() { return ClockNs(CLOCK_REALTIME); }
+
+}  // namespace heapledger::preload::raw

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/real_malloc.h"
+
+#include <dlfcn.h>
+
+#include "preload/raw_io.h"
+
+// Our own malloc, whatever the symbol of that name is bound to.
+extern "C" __attribute__((visibility("hidden"))) void* heapledger_own_malloc(
+    std::size_t bytes) noexcept;
+
+namespace heapledger::preload {
+
+constinit RealMalloc g_real;
+constinit BootstrapPool g_bootstrap;
+
+namespace {
+
+template <typename Function>
+void Find(Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+// The object that holds an address, by its load address; 0 where there is none.
+std::uint64_t ObjectOf(const void* address) {
+  dl_find_object found{};
+  if (_dl_find_object(const_cast<void*>(address), &found) != 0) return 0;
+  return reinterpret_cast<std::uint64_t>(found.dlfo_map_start);
+}
+
+}  // namespace
+
+bool RealMalloc::Resolve() {
+  // malloc last: it being set is what says that the rest is.
+  Find(calloc, "calloc");
+  Find(realloc, "realloc");
+  Find(free, "free");
+  Find(posix_memalign, "posix_memalign");
+  Find(aligned_alloc, "aligned_alloc");
+  Find(memalign, "memalign");
+  Find(valloc, "valloc");
+  Find(pvalloc, "pvalloc");
+  Find(malloc_usable_size, "malloc_usable_size");
+  Find(free_sized, "free_sized");
+  Find(free_aligned_sized, "free_aligned_sized");
+  Find(malloc, "malloc");
+  if (malloc == nullptr || free == nullptr || calloc == nullptr ||
+      realloc == nullptr) {
+    return false;
+  }
+  // glibc's own malloc is the one beside gnu_get_libc_version().
+  const void* const libc = dlsym(RTLD_NEXT, "gnu_get_libc_version");
+  const bool glibc = libc != nullptr &&
+                     ObjectOf(libc) == ObjectOf(
+                         reinterpret_cast<const void*>(malloc));
+  smallest_request = glibc ? 0 : 32;
+  return true;
+}
+
+Interposition FindInterposition() {
+  for (const char* name : {"__asan_init", "__tsan_init", "__msan_init",
+                           "__lsan_init", "__hwasan_init"}) {
+    if (dlsym(RTLD_DEFAULT, name) != nullptr) return Interposition::kSanitizer;
+  }
+  return dlsym(RTLD_DEFAULT, "malloc") ==
+                 reinterpret_cast<void*>(&heapledger_own_malloc)
+             ? Interposition::kOurs
+             : Interposition::kOwnAllocator;
+}
+
+void* BootstrapAllocate(std::size_t bytes, std::size_t alignment) {
+  if (void* const block = g_bootstrap.Take(bytes, alignment)) return block;
+  void* const extra = raw::MapPrivate(BootstrapPool::kExtraBytes);
+  if (extra == nullptr) return nullptr;
+  if (!g_bootstrap.Extend(extra)) {
+    raw::Unmap(extra, BootstrapPool::kExtraBytes);
+  }
+  return g_bootstrap.Take(bytes, alignment);
+}
+
+}  // namespace heapledger::preload

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The allocator behind us: the next definition of each function, whichever
+// library it is in (glibc, or a preloaded or linked jemalloc, tcmalloc,
+// mimalloc).
+#pragma once
+
+#include <cstddef>
+
+#include "preload/core/bootstrap_pool.h"
+
+namespace heapledger::preload {
+
+struct RealMalloc {
+  void* (*malloc)(std::size_t) = nullptr;
+  void* (*calloc)(std::size_t, std::size_t) = nullptr;
+  void* (*realloc)(void*, std::size_t) = nullptr;
+  void (*free)(void*) = nullptr;
+  int (*posix_memalign)(void**, std::size_t, std::size_t) = nullptr;
+  void* (*aligned_alloc)(std::size_t, std::size_t) = nullptr;
+  void* (*memalign)(std::size_t, std::size_t) = nullptr;
+  void* (*valloc)(std::size_t) = nullptr;
+  void* (*pvalloc)(std::size_t) = nullptr;
+  std::size_t (*malloc_usable_size)(void*) = nullptr;
+  void (*free_sized)(void*, std::size_t) = nullptr;            // C23, may be null
+  void (*free_aligned_sized)(void*, std::size_t, std::size_t) = nullptr;
+
+  // Requests are raised to this, so that blocks start 32 bytes apart (see
+  // core/object_map.h). 0 over glibc, whose smallest chunk has that size.
+  std::size_t smallest_request = 0;
+
+  // Looks every function up. Calls dlsym, which may call our malloc. False when
+  // there is no malloc to go to.
+  bool Resolve();
+
+  std::size_t Request(std::size_t bytes) const {
+    return bytes < smallest_request ? smallest_request : bytes;
+  }
+};
+
+// Whether calls of malloc in this process come to us at all.
+enum class Interposition { kOurs, kOwnAllocator, kSanitizer };
+Interposition FindInterposition();
+
+extern RealMalloc g_real;
+extern BootstrapPool g_bootstrap;
+
+// Serves a call that arrives before `g_real` is known; zeroed, never null but
+// for absurd sizes.
+void* BootstrapAllocate(std::size_t bytes, std::size_t alignment);
+
+}  // namespace heapledger::preload
