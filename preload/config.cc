@@ -77,8 +77,7 @@ void Apply(Config& config, const char* setting) {
 // allocates. Settings beyond the buffer are not seen.
 void ReadFromProc(Config& config) {
   static char buffer[32768];
-  const long got =
-      raw::ReadFile("/proc/self/environ", buffer, sizeof buffer);
+  const long got = raw::ReadFile("/proc/self/environ", buffer, sizeof buffer);
   for (long at = 0; at < got;) {
     Apply(config, buffer + at);
     while (at < got && buffer[at] != '\0') ++at;

@@ -14,7 +14,8 @@ bool BookingSlow();
 
 // Whether this call is booked. Starts the shim on the very first call.
 inline bool Booking() {
-  if (CurrentGate() == Gate::kActive) [[likely]] return true;
+  if (CurrentGate() == Gate::kActive) [[likely]]
+    return true;
   return BookingSlow();
 }
 

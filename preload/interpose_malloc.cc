@@ -11,7 +11,7 @@
 namespace heapledger::preload {
 
 [[gnu::cold, gnu::noinline]] bool BookingSlow() {
-  if (CurrentGate() == Gate::kCold) Start();
+  if (CurrentGate() == Gate::kCold) Start(Cause::kAllocation);
   return CurrentGate() == Gate::kActive;
 }
 
@@ -22,7 +22,8 @@ template <typename Real>
 inline void* Allocate(const unwind::Registers& caller, size_t bytes,
                       Real&& real) {
   void* const block = real(g_real.Request(bytes));
-  if (block != nullptr) [[likely]] RecordAllocated(caller, block, bytes);
+  if (block != nullptr) [[likely]]
+    RecordAllocated(caller, block, bytes);
   return block;
 }
 
@@ -83,9 +84,8 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
     }
     CountForeignFree();
   }
-  void* const moved = bytes == 0
-                          ? ReallocToZero(block)
-                          : g_real.realloc(block, g_real.Request(bytes));
+  void* const moved = bytes == 0 ? ReallocToZero(block)
+                                 : g_real.realloc(block, g_real.Request(bytes));
   if (moved == nullptr && bytes != 0) {
     // Refused: the old block is untouched, and so is its account.
     if (old.callsite != ledger::kNoCallsite) PutBlockBack(block, old);
@@ -99,10 +99,10 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
 }  // namespace
 }  // namespace heapledger::preload
 
-using heapledger::preload::Allocate;
 using heapledger::preload::AlignedUnbooked;
-using heapledger::preload::BootstrapAllocate;
+using heapledger::preload::Allocate;
 using heapledger::preload::Booking;
+using heapledger::preload::BootstrapAllocate;
 using heapledger::preload::FreeUnbooked;
 using heapledger::preload::g_bootstrap;
 using heapledger::preload::g_real;
@@ -120,9 +120,9 @@ HEAPLEDGER_EXPORT void* malloc(size_t bytes) {
 }
 
 // Our malloc under a name that nothing can come before.
-extern "C" __attribute__((alias("malloc"), copy(malloc),
-                          visibility("hidden"))) void*
-heapledger_own_malloc(size_t bytes) noexcept;
+extern "C"
+    __attribute__((alias("malloc"), copy(malloc), visibility("hidden"))) void*
+    heapledger_own_malloc(size_t bytes) noexcept;
 
 HEAPLEDGER_EXPORT void free(void* block) {
   if (block == nullptr) return;
@@ -162,8 +162,7 @@ HEAPLEDGER_EXPORT void* realloc(void* block, size_t bytes) {
   return heapledger::preload::Reallocate(HEAPLEDGER_CALLER(), block, bytes);
 }
 
-HEAPLEDGER_EXPORT void* reallocarray(void* block, size_t count,
-                                     size_t bytes) {
+HEAPLEDGER_EXPORT void* reallocarray(void* block, size_t count, size_t bytes) {
   size_t total;
   if (__builtin_mul_overflow(count, bytes, &total)) [[unlikely]] {
     errno = ENOMEM;
@@ -244,24 +243,10 @@ HEAPLEDGER_EXPORT size_t malloc_usable_size(void* block) {
   return g_real.malloc_usable_size(block);
 }
 
-// C23. The sizes are the program's promise; an allocator without these
-// functions does not need it, and one with them must not be told a size that
-// was raised.
-HEAPLEDGER_EXPORT void free_sized(void* block, size_t bytes) {
-  if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    return FreeUnbooked(block);
-  }
-  if (g_real.free_sized == nullptr) return g_real.free(block);
-  g_real.free_sized(block, g_real.Request(bytes));
-}
+// C23. The size is a hint that every allocator can do without; one that we
+// raised would be a lie.
+HEAPLEDGER_EXPORT void free_sized(void* block, size_t) { free(block); }
 
-HEAPLEDGER_EXPORT void free_aligned_sized(void* block, size_t alignment,
-                                          size_t bytes) {
-  if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    return FreeUnbooked(block);
-  }
-  if (g_real.free_aligned_sized == nullptr) return g_real.free(block);
-  g_real.free_aligned_sized(block, alignment, g_real.Request(bytes));
+HEAPLEDGER_EXPORT void free_aligned_sized(void* block, size_t, size_t) {
+  free(block);
 }

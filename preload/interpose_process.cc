@@ -13,9 +13,10 @@
 using heapledger::preload::g_real_process;
 using heapledger::preload::ModulesChanged;
 using heapledger::preload::ProcessExits;
+using heapledger::preload::ProcessOrBorrowerExits;
 
 HEAPLEDGER_EXPORT [[noreturn]] void _exit(int status) {
-  ProcessExits();
+  ProcessOrBorrowerExits();
   if (g_real_process.exit_now != nullptr) g_real_process.exit_now(status);
   for (;;) heapledger::preload::raw::Call(SYS_exit_group, status);
 }
@@ -23,15 +24,13 @@ HEAPLEDGER_EXPORT [[noreturn]] void _exit(int status) {
 HEAPLEDGER_EXPORT [[noreturn]] void _Exit(int status) { _exit(status); }
 
 HEAPLEDGER_EXPORT [[noreturn]] void quick_exit(int status) {
-  (void)heapledger::preload::Booking();
   ProcessExits();
   if (g_real_process.quick_exit != nullptr) g_real_process.quick_exit(status);
   _exit(status);
 }
 
 HEAPLEDGER_EXPORT int dlclose(void* handle) {
-  (void)heapledger::preload::Booking();
-  if (g_real_process.dlclose == nullptr) return -1;
+  if (g_real_process.dlclose == nullptr) g_real_process.Resolve();
   const int result = g_real_process.dlclose(handle);
   ModulesChanged();
   return result;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/lifecycle.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 
 #include "preload/raw_io.h"
 #include "preload/real_malloc.h"
+#include "preload/real_new.h"
 #include "preload/real_process.h"
 
 namespace heapledger::preload {
@@ -26,9 +27,7 @@ constexpr std::uint32_t kDestructorRounds = 4;
 // from other mappings: the kernel keeps at least 128 MiB free there.
 constexpr std::uint64_t kMainStackReach = 64ULL << 20;
 
-void SetGate(Gate gate) {
-  g_gate.gate.store(gate, std::memory_order_release);
-}
+void SetGate(Gate gate) { g_gate.gate.store(gate, std::memory_order_release); }
 
 // Runs at the end of a thread, once a round. Destructors of the program may
 // allocate in this round and in later ones, so the state is kept to the last.
@@ -64,17 +63,15 @@ OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
     return OffReason::kLedgerSpace;
   }
   auto& header = process.books->file().header();
-  header.inherited_end = first_callsite == ledger::kFirstCallsite
-                             ? 0
-                             : first_callsite;
+  header.inherited_end =
+      first_callsite == ledger::kFirstCallsite ? 0 : first_callsite;
   header.object_map_directory = process.objects.directory_address();
   header.object_map_leaf_shift = ObjectMap::kLeafShift;
   header.object_map_granule_shift = ObjectMap::kGranuleShift;
   return OffReason::kNone;
 }
 
-OffReason ReasonNotToMeasure(const Config& config,
-                             const Identity& identity) {
+OffReason ReasonNotToMeasure(const Config& config, const Identity& identity) {
   switch (FindInterposition()) {
     case Interposition::kSanitizer:
       return OffReason::kSanitizerRuntime;
@@ -96,13 +93,14 @@ void GoOff(const Config& config, const Identity& identity, OffReason reason) {
   SetGate(Gate::kOff);
 }
 
-void StartImage() {
+void StartImage(Cause cause) {
+  raw::FindClock();
   if (!g_real.Resolve()) {
     SetGate(Gate::kOff);
     return;
   }
+  g_real_new.Resolve();
   g_real_process.Resolve();
-  (void)dlerror();  // what our look-ups left is not the program's business
   // Privileged programs: inert, no trace.
   if (getauxval(AT_SECURE) != 0) {
     SetGate(Gate::kOff);
@@ -113,13 +111,21 @@ void StartImage() {
   config.ReadEnvironment();
   identity.Read();
   OffReason reason = ReasonNotToMeasure(config, identity);
-  if (reason == OffReason::kNone &&
-      !raw::WipeOnFork(&g_gate, sizeof g_gate)) {
+  if (reason == OffReason::kOwnAllocator && cause == Cause::kLoaded) {
+    // Whatever comes before us may pass its calls on: then one wakes us.
+    LeaveOffMarker(config, identity, reason);
+    SetGate(Gate::kCold);
+    return;
+  }
+  if (reason == OffReason::kOwnAllocator) {
+    RemoveOffMarker(config, identity);
+    reason = OffReason::kNone;
+  }
+  if (reason == OffReason::kNone && !raw::WipeOnFork(&g_gate, sizeof g_gate)) {
     reason = OffReason::kKernelTooOld;
   }
   if (reason != OffReason::kNone) return GoOff(config, identity, reason);
-  auto* const process =
-      static_cast<Process*>(raw::MapPrivate(sizeof(Process)));
+  auto* const process = static_cast<Process*>(raw::MapPrivate(sizeof(Process)));
   if (process == nullptr) {
     return GoOff(config, identity, OffReason::kAddressSpace);
   }
@@ -135,6 +141,19 @@ void StartImage() {
   SetGate(Gate::kActive);
 }
 
+// Makes a state the calling thread's.
+void Adopt(ThreadState* state) {
+  const auto here = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+  const std::uint64_t main_high = g_process->main_stack_high;
+  const bool main_stack =
+      here < main_high && main_high - here < kMainStackReach;
+  state->stack_low = main_stack ? main_high - kMainStackReach : ~0ULL;
+  state->stack_high = main_stack ? main_high : 0;
+  t_state = state;
+  // May allocate in turn: the state is in place.
+  pthread_setspecific(g_thread_key, state);
+}
+
 // First call in a forked child: its own ledger, with the blocks that it finds
 // live in its copy of the heap booked as inherited. The parent's ledger is only
 // read, and let go.
@@ -148,8 +167,7 @@ void StartChild(Process& process) {
   const Identity parent_identity = process.identity;
   process.identity.Read();
   process.identity.parent_pid = parent_identity.pid;
-  process.identity.parent_start_time_ticks =
-      parent_identity.start_time_ticks;
+  process.identity.parent_start_time_ticks = parent_identity.start_time_ticks;
   // Of the parent's threads only this one exists here.
   t_state = nullptr;
   process.threads.Reset(process.env);
@@ -171,9 +189,8 @@ void StartChild(Process& process) {
   if (reason == OffReason::kNone) {
     (void)process.books->Inherit(*parent, state->frames);
     PublishSegment(process.segment);
-    t_state = state;
     SetGate(Gate::kActive);
-    pthread_setspecific(g_thread_key, state);
+    Adopt(state);
   } else {
     GoOff(process.config, process.identity, reason);
   }
@@ -183,14 +200,14 @@ void StartChild(Process& process) {
 
 }  // namespace
 
-[[gnu::cold, gnu::noinline]] void Start() {
+[[gnu::cold, gnu::noinline]] void Start(Cause cause) {
   Gate cold = Gate::kCold;
   if (!g_gate.gate.compare_exchange_strong(cold, Gate::kStarting,
                                            std::memory_order_acq_rel)) {
     return;
   }
   if (g_process == nullptr) {
-    StartImage();
+    StartImage(cause);
   } else {
     StartChild(*g_process);
   }
@@ -200,22 +217,22 @@ void StartChild(Process& process) {
   if (t_state == kThreadGone) return nullptr;
   ThreadState* const state = g_process->books->Attach(g_process->threads);
   if (state == nullptr) return nullptr;
-  const auto here =
-      reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
-  const std::uint64_t main_high = g_process->main_stack_high;
-  if (here < main_high && main_high - here < kMainStackReach) {
-    state->stack_low = main_high - kMainStackReach;
-    state->stack_high = main_high;
-  }
-  t_state = state;
-  // May allocate in turn: the state is in place.
-  pthread_setspecific(g_thread_key, state);
+  Adopt(state);
   return state;
 }
 
 void ProcessExits() {
   if (CurrentGate() != Gate::kActive) return;
   SetState(g_process->books->file().header(), ledger::State::kExited);
+}
+
+void ProcessOrBorrowerExits() {
+  if (CurrentGate() != Gate::kActive) return;
+  const long pid = raw::Call(SYS_getpid);
+  if (!raw::Failed(pid) && pid != static_cast<long>(g_process->identity.pid)) {
+    return;
+  }
+  ProcessExits();
 }
 
 void ModulesChanged() {
@@ -226,7 +243,7 @@ void ModulesChanged() {
 
 namespace {
 
-__attribute__((constructor)) void OnLoad() { Start(); }
+__attribute__((constructor)) void OnLoad() { Start(Cause::kLoaded); }
 __attribute__((destructor)) void OnUnload() { ProcessExits(); }
 
 }  // namespace

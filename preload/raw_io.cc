@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/raw_io.h"
 
+#include <elf.h>
 #include <fcntl.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -16,9 +18,55 @@ constexpr std::size_t kHugePageBytes = 2UL << 20;
 
 long Address(const void* at) { return reinterpret_cast<long>(at); }
 
+using Clock = long (*)(long clock, timespec* now);
+constinit Clock g_clock = nullptr;
+
+bool Same(const char* a, const char* b) {
+  for (; *a != '\0' && *a == *b; ++a, ++b) {
+  }
+  return *a == *b;
+}
+
+// Looks a function up in the kernel's own object (vDSO). The dynamic symbols
+// lie before their names, which tells how many there are.
+void* FindInVdso(const char* name) {
+  const std::uint64_t base = getauxval(AT_SYSINFO_EHDR);
+  if (base == 0) return nullptr;
+  const auto* const header = reinterpret_cast<const Elf64_Ehdr*>(base);
+  const auto* const rows =
+      reinterpret_cast<const Elf64_Phdr*>(base + header->e_phoff);
+  const Elf64_Dyn* dynamic = nullptr;
+  for (int i = 0; i < header->e_phnum; ++i) {
+    // The object is linked to address 0, so offsets are addresses.
+    if (rows[i].p_type == PT_LOAD && rows[i].p_vaddr != rows[i].p_offset) {
+      return nullptr;
+    }
+    if (rows[i].p_type == PT_DYNAMIC) {
+      dynamic = reinterpret_cast<const Elf64_Dyn*>(base + rows[i].p_offset);
+    }
+  }
+  std::uint64_t symbols = 0;
+  std::uint64_t names = 0;
+  for (; dynamic != nullptr && dynamic->d_tag != DT_NULL; ++dynamic) {
+    if (dynamic->d_tag == DT_SYMTAB) symbols = base + dynamic->d_un.d_ptr;
+    if (dynamic->d_tag == DT_STRTAB) names = base + dynamic->d_un.d_ptr;
+  }
+  if (symbols == 0) return nullptr;
+  for (; symbols + sizeof(Elf64_Sym) <= names; symbols += sizeof(Elf64_Sym)) {
+    const auto* const symbol = reinterpret_cast<const Elf64_Sym*>(symbols);
+    if (symbol->st_shndx != SHN_UNDEF &&
+        Same(reinterpret_cast<const char*>(names + symbol->st_name), name)) {
+      return reinterpret_cast<void*>(base + symbol->st_value);
+    }
+  }
+  return nullptr;
+}
+
 std::uint64_t ClockNs(long clock) {
   timespec now{};
-  Call(SYS_clock_gettime, clock, Address(&now));
+  if (g_clock == nullptr || g_clock(clock, &now) != 0) {
+    Call(SYS_clock_gettime, clock, Address(&now));
+  }
   return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
          static_cast<std::uint64_t>(now.tv_nsec);
 }
@@ -101,6 +149,9 @@ std::uint32_t ParentPid() {
 }
 std::uint32_t EffectiveUid() {
   return static_cast<std::uint32_t>(Call(SYS_geteuid));
+}
+void FindClock() {
+  g_clock = reinterpret_cast<Clock>(FindInVdso("__vdso_clock_gettime"));
 }
 std::uint64_t MonotonicNs() { return ClockNs(CLOCK_MONOTONIC); }
 std::uint64_t RealtimeNs() { return ClockNs(CLOCK_REALTIME); }

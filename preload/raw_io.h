@@ -17,8 +17,7 @@ inline long Call(long number, long a = 0, long b = 0, long c = 0, long d = 0,
   register long r9 asm("r9") = f;
   asm volatile("syscall"
                : "=a"(result)
-               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8),
-                 "r"(r9)
+               : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
                : "rcx", "r11", "memory");
   return result;
 }
@@ -54,6 +53,10 @@ long ReadLink(const char* path, char* buffer, std::size_t capacity);
 std::uint32_t Pid();
 std::uint32_t ParentPid();
 std::uint32_t EffectiveUid();
+
+// Finds the kernel's clock that needs no system call, for all that follows; a
+// seccomp filter may kill for one that the program itself never makes.
+void FindClock();
 std::uint64_t MonotonicNs();
 std::uint64_t RealtimeNs();
 

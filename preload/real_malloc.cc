@@ -9,6 +9,15 @@
 extern "C" __attribute__((visibility("hidden"))) void* heapledger_own_malloc(
     std::size_t bytes) noexcept;
 
+// There only where a sanitizer's runtime is.
+extern "C" {
+__attribute__((weak)) void __asan_init();
+__attribute__((weak)) void __tsan_init();
+__attribute__((weak)) void __msan_init();
+__attribute__((weak)) void __lsan_init();
+__attribute__((weak)) void __hwasan_init();
+}
+
 namespace heapledger::preload {
 
 constinit RealMalloc g_real;
@@ -41,8 +50,6 @@ bool RealMalloc::Resolve() {
   Find(valloc, "valloc");
   Find(pvalloc, "pvalloc");
   Find(malloc_usable_size, "malloc_usable_size");
-  Find(free_sized, "free_sized");
-  Find(free_aligned_sized, "free_aligned_sized");
   Find(malloc, "malloc");
   if (malloc == nullptr || free == nullptr || calloc == nullptr ||
       realloc == nullptr) {
@@ -50,17 +57,21 @@ bool RealMalloc::Resolve() {
   }
   // glibc's own malloc is the one beside gnu_get_libc_version().
   const void* const libc = dlsym(RTLD_NEXT, "gnu_get_libc_version");
-  const bool glibc = libc != nullptr &&
-                     ObjectOf(libc) == ObjectOf(
-                         reinterpret_cast<const void*>(malloc));
+  const bool glibc = InSameObject(libc, reinterpret_cast<const void*>(malloc));
   smallest_request = glibc ? 0 : 32;
   return true;
 }
 
+bool InSameObject(const void* a, const void* b) {
+  const std::uint64_t object = ObjectOf(a);
+  return object != 0 && object == ObjectOf(b);
+}
+
 Interposition FindInterposition() {
-  for (const char* name : {"__asan_init", "__tsan_init", "__msan_init",
-                           "__lsan_init", "__hwasan_init"}) {
-    if (dlsym(RTLD_DEFAULT, name) != nullptr) return Interposition::kSanitizer;
+  if (&__asan_init != nullptr || &__tsan_init != nullptr ||
+      &__msan_init != nullptr || &__lsan_init != nullptr ||
+      &__hwasan_init != nullptr) {
+    return Interposition::kSanitizer;
   }
   return dlsym(RTLD_DEFAULT, "malloc") ==
                  reinterpret_cast<void*>(&heapledger_own_malloc)

@@ -21,8 +21,6 @@ struct RealMalloc {
   void* (*valloc)(std::size_t) = nullptr;
   void* (*pvalloc)(std::size_t) = nullptr;
   std::size_t (*malloc_usable_size)(void*) = nullptr;
-  void (*free_sized)(void*, std::size_t) = nullptr;            // C23, may be null
-  void (*free_aligned_sized)(void*, std::size_t, std::size_t) = nullptr;
 
   // Requests are raised to this, so that blocks start 32 bytes apart (see
   // core/object_map.h). 0 over glibc, whose smallest chunk has that size.
@@ -30,12 +28,20 @@ struct RealMalloc {
 
   // Looks every function up. Calls dlsym, which may call our malloc. False when
   // there is no malloc to go to.
+  //
+  // Only names that exist are looked up, here and elsewhere: a look-up that
+  // fails leaves an error behind that glibc frees within somebody's next dl
+  // call, and a preload that looks up `free` at its first free then recurses
+  // for ever.
   bool Resolve();
 
   std::size_t Request(std::size_t bytes) const {
     return bytes < smallest_request ? smallest_request : bytes;
   }
 };
+
+// Whether two addresses lie in one loaded object.
+bool InSameObject(const void* a, const void* b);
 
 // Whether calls of malloc in this process come to us at all.
 enum class Interposition { kOurs, kOwnAllocator, kSanitizer };

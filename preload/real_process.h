@@ -6,7 +6,7 @@
 namespace heapledger::preload {
 
 struct RealProcess {
-  void (*exit_now)(int) = nullptr;    // _exit
+  void (*exit_now)(int) = nullptr;  // _exit
   void (*quick_exit)(int) = nullptr;
   int (*dlclose)(void*) = nullptr;
 

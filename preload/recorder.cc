@@ -15,13 +15,36 @@ std::uint64_t Address(const void* at) {
 
 inline ThreadState* CurrentThread() {
   ThreadState* const state = t_state;
-  if (state > kThreadGone) [[likely]] return state;
+  if (state > kThreadGone) [[likely]]
+    return state;
   return AttachThread();
 }
 
+// What is above a thread's own stack: glibc puts the thread's control block,
+// which the thread pointer points to, on top of it.
+constexpr std::uint64_t kControlBlockReach = 64 << 10;
+
+// Learns the extent of the thread's stack from a walk that went deeper than any
+// before: a complete one without a signal frame in it covers one stretch of
+// stack, and one that ends below the control block covers the thread's own.
+[[gnu::noinline, gnu::cold]] void LearnStack(ThreadState* state,
+                                             std::uint64_t rsp,
+                                             const unwind::WalkResult& walk) {
+  const auto top = Address(__builtin_thread_pointer());
+  const std::uint64_t outermost = walk.outermost_rsp;
+  if (outermost <= rsp || outermost >= top ||
+      top - outermost > kControlBlockReach) {
+    return;
+  }
+  for (std::uint32_t i = 0; i < walk.depth; ++i) {
+    if ((state->frames[i] & unwind::kExactPcBit) != 0) return;
+  }
+  state->stack_low = rsp;
+  state->stack_high = top;
+}
+
 // Walks into `frames`, as deep as there is room, the mode and the setting say.
-inline StackView WalkStack(const ThreadState* state,
-                           const unwind::Registers& caller,
+inline StackView WalkStack(ThreadState* state, const unwind::Registers& caller,
                            std::uint64_t* frames, std::uint32_t capacity) {
   Process& process = *g_process;
   StackView stack;
@@ -32,9 +55,8 @@ inline StackView WalkStack(const ThreadState* state,
     stack.flags = ledger::kCallsiteCallerOnly;
     return stack;
   }
-  const std::uint32_t depth = process.config.max_depth < capacity
-                                  ? process.config.max_depth
-                                  : capacity;
+  const std::uint32_t depth =
+      process.config.max_depth < capacity ? process.config.max_depth : capacity;
   unwind::StackBounds bounds;
   if (state != nullptr) bounds = {state->stack_low, state->stack_high};
   const unwind::WalkResult walk =
@@ -42,6 +64,11 @@ inline StackView WalkStack(const ThreadState* state,
           ? unwind::Walk(process.env, caller, bounds, frames, depth)
           : unwind::WalkFramePointers(caller, bounds, frames, depth);
   stack.depth = walk.depth;
+  if (state != nullptr && caller.rsp < state->stack_low &&
+      walk.end == unwind::WalkEnd::kComplete && !walk.used_frame_pointers)
+      [[unlikely]] {
+    LearnStack(state, caller.rsp, walk);
+  }
   if (walk.end == unwind::WalkEnd::kTruncated) {
     stack.flags = ledger::kCallsiteTruncated;
     process.books->file().CountDegraded(ledger::Degraded::kStackTruncated);
@@ -58,8 +85,8 @@ inline StackView WalkStack(const ThreadState* state,
 [[gnu::noinline, gnu::cold]] std::uint32_t CallsiteWithoutState(
     const unwind::Registers& caller) {
   std::uint64_t frames[48];
-  return g_process->books->CallsiteOf(
-      WalkStack(nullptr, caller, frames, 48), nullptr);
+  return g_process->books->CallsiteOf(WalkStack(nullptr, caller, frames, 48),
+                                      nullptr);
 }
 
 inline std::uint32_t CallsiteFor(ThreadState* state,
@@ -68,11 +95,14 @@ inline std::uint32_t CallsiteFor(ThreadState* state,
   if (state == nullptr || !state->guard.Enter(here)) [[unlikely]] {
     return CallsiteWithoutState(caller);
   }
-  const StackView stack = WalkStack(state, caller, state->frames,
-                                    ledger::kMaxStackDepth);
-  const std::uint32_t id =
-      g_process->books->CallsiteOf(stack, &state->cache);
-  if (!state->guard.Leave(here)) [[unlikely]] state->cache.Clear();
+  const StackView stack =
+      WalkStack(state, caller, state->frames, ledger::kMaxStackDepth);
+  const std::uint32_t id = g_process->books->CallsiteOf(stack, &state->cache);
+  if (!state->guard.Leave(here)) [[unlikely]] {
+    // A handler took over and walked into our frames.
+    state->cache.Clear();
+    return CallsiteWithoutState(caller);
+  }
   return id;
 }
 

@@ -14,11 +14,11 @@ namespace heapledger::preload {
 
 // The caller of the exported function in which this is expanded, as it will be
 // right after the return.
-#define HEAPLEDGER_CALLER()                                                 \
-  ::heapledger::preload::unwind::Registers {                                \
-    reinterpret_cast<std::uint64_t>(__builtin_return_address(0)),           \
-        reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) + 16,   \
-        *static_cast<const std::uint64_t*>(__builtin_frame_address(0))      \
+#define HEAPLEDGER_CALLER()                                               \
+  ::heapledger::preload::unwind::Registers {                              \
+    reinterpret_cast<std::uint64_t>(__builtin_return_address(0)),         \
+        reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) + 16, \
+        *static_cast<const std::uint64_t*>(__builtin_frame_address(0))    \
   }
 
 // Books a block. REQUIRES: the gate is kActive; block is not null.

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 
 #include "heapledger/ledger/name.h"
+#include "preload/housekeeping.h"
+#include "preload/proc_facts.h"
 #include "preload/raw_io.h"
 
 #ifndef HEAPLEDGER_VERSION
@@ -162,8 +164,8 @@ OffReason MapFile(int file, std::uint64_t cap, Segment* segment) {
   void* const at = raw::MapShared(file, cap);
   if (at == nullptr) return OffReason::kAddressSpace;
   // The fixed pages and the first page of the extent directory.
-  if (!raw::Populate(at, std::size_t{ledger::kExtentPage + 1} *
-                             ledger::kPageBytes)) {
+  if (!raw::Populate(
+          at, std::size_t{ledger::kExtentPage + 1} * ledger::kPageBytes)) {
     raw::Unmap(at, cap);
     return OffReason::kLedgerSpace;
   }
@@ -174,19 +176,6 @@ OffReason MapFile(int file, std::uint64_t cap, Segment* segment) {
 
 void CopyText(const char* text, char* out, std::size_t capacity) {
   NameBuilder(out, capacity).Text(text);
-}
-
-// "pid:[4026531836]" -> 4026531836
-std::uint64_t PidNamespace() {
-  char link[64];
-  std::uint64_t inode = 0;
-  if (raw::ReadLink("/proc/self/ns/pid", link, sizeof link) <= 0) return 0;
-  for (const char* c = link; *c != '\0'; ++c) {
-    if (*c >= '0' && *c <= '9') {
-      inode = inode * 10 + static_cast<std::uint64_t>(*c - '0');
-    }
-  }
-  return inode;
 }
 
 void WriteHeader(const Config& config, const Identity& identity,
@@ -209,8 +198,7 @@ void WriteHeader(const Config& config, const Identity& identity,
   if (got > 0 && header.boot_id[got - 1] == '\n') {
     header.boot_id[got - 1] = '\0';
   }
-  CopyText(HEAPLEDGER_VERSION, header.shim_version,
-           sizeof header.shim_version);
+  CopyText(HEAPLEDGER_VERSION, header.shim_version, sizeof header.shim_version);
   CopyText(identity.comm, header.comm, sizeof header.comm);
   raw::ReadLink("/proc/self/exe", header.exe, sizeof header.exe);
   header.mode.store(static_cast<std::uint32_t>(config.mode),
@@ -220,14 +208,29 @@ void WriteHeader(const Config& config, const Identity& identity,
   header.max_depth = config.max_depth;
 }
 
+// A directory without room still takes a symbolic link, and none is needed to
+// try.
+void OffMarkerPath(const Config& config, const Identity& identity, char* out,
+                   std::size_t capacity) {
+  Place places[2];
+  if (FindPlaces(config, identity.uid, places) == 0) {
+    NameBuilder place(places[0].path, sizeof places[0].path);
+    if (config.directory[0] != '\0') {
+      place.Text(config.directory);
+    } else {
+      place.Text(ledger::kPrimaryDirectory).Number(identity.uid);
+    }
+  }
+  LedgerPath(places[0], identity, ledger::kOffSuffix, out, capacity);
+}
+
 Segment CreateIn(const Place& place, const Config& config,
                  const Identity& identity) {
   Segment segment;
   const std::uint64_t cap = CapFor(config, place.room_bytes);
   if (cap < kSmallestCap) {
-    segment.off = Limit(RLIMIT_FSIZE) < kSmallestCap
-                      ? OffReason::kFileSizeLimit
-                      : OffReason::kLedgerSpace;
+    segment.off = Limit(RLIMIT_FSIZE) < kSmallestCap ? OffReason::kFileSizeLimit
+                                                     : OffReason::kLedgerSpace;
     return segment;
   }
   char path[sizeof place.path + ledger::kNameBytes];
@@ -252,31 +255,7 @@ Segment CreateIn(const Place& place, const Config& config,
 void Identity::Read() {
   pid = raw::Pid();
   uid = raw::EffectiveUid();
-  start_time_ticks = 0;
-  comm[0] = '\0';
-  char text[1024];
-  const long got = raw::ReadFile("/proc/self/stat", text, sizeof text);
-  if (got <= 0) return;
-  // pid (comm) state ppid …: comm may hold anything, so look for the last ')'.
-  long open = 0;
-  while (open < got && text[open] != '(') ++open;
-  long close = got - 1;
-  while (close > open && text[close] != ')') --close;
-  std::size_t filled = 0;
-  for (long i = open + 1; i < close && filled + 1 < sizeof comm; ++i) {
-    comm[filled++] = text[i];
-  }
-  comm[filled] = '\0';
-  // Field 3 follows the ')'; the start time is field 22.
-  int field = 2;
-  for (long i = close + 1; i < got && field <= 22; ++i) {
-    if (text[i] == ' ') {
-      ++field;
-    } else if (field == 22 && text[i] >= '0' && text[i] <= '9') {
-      start_time_ticks = start_time_ticks * 10 +
-                         static_cast<std::uint64_t>(text[i] - '0');
-    }
-  }
+  start_time_ticks = StartTimeTicks(0, comm);
 }
 
 Segment CreateSegment(const Config& config, const Identity& identity) {
@@ -289,6 +268,7 @@ Segment CreateSegment(const Config& config, const Identity& identity) {
   const int count = FindPlaces(config, identity.uid, places);
   segment.off = OffReason::kNoLedgerDirectory;
   for (int i = 0; i < count; ++i) {
+    TidyDirectory(places[i].path);
     segment = CreateIn(places[i], config, identity);
     if (segment.off == OffReason::kNone) break;
   }
@@ -304,23 +284,17 @@ void PublishSegment(const Segment& segment) {
 
 void LeaveOffMarker(const Config& config, const Identity& identity,
                     OffReason reason) {
-  Place places[2];
-  // A directory without room still takes a symbolic link.
-  char path[sizeof places[0].path + ledger::kNameBytes];
+  char path[sizeof(Place::path) + ledger::kNameBytes];
   char text[16];
+  OffMarkerPath(config, identity, path, sizeof path);
   NameBuilder(text, sizeof text).Number(static_cast<std::uint32_t>(reason));
-  if (FindPlaces(config, identity.uid, places) == 0) {
-    if (config.directory[0] != '\0') {
-      NameBuilder(places[0].path, sizeof places[0].path)
-          .Text(config.directory);
-    } else {
-      NameBuilder(places[0].path, sizeof places[0].path)
-          .Text(ledger::kPrimaryDirectory)
-          .Number(identity.uid);
-    }
-  }
-  LedgerPath(places[0], identity, ledger::kOffSuffix, path, sizeof path);
   raw::Call(SYS_symlinkat, Path(text), AT_FDCWD, Path(path));
+}
+
+void RemoveOffMarker(const Config& config, const Identity& identity) {
+  char path[sizeof(Place::path) + ledger::kNameBytes];
+  OffMarkerPath(config, identity, path, sizeof path);
+  raw::Call(SYS_unlinkat, AT_FDCWD, Path(path), 0);
 }
 
 void SetState(Header& header, ledger::State state) {

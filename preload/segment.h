@@ -38,10 +38,12 @@ Segment CreateSegment(const Config& config, const Identity& identity);
 // Makes the ledger valid for readers.
 void PublishSegment(const Segment& segment);
 
-// Leaves the reason for not measuring where `ps` and `doctor` look for it. Needs
-// no descriptor and no space; may fail silently.
+// Leaves the reason for not measuring where `ps` and `doctor` look for it.
+// Needs no descriptor and no space; may fail silently.
 void LeaveOffMarker(const Config& config, const Identity& identity,
                     ledger::OffReason reason);
+
+void RemoveOffMarker(const Config& config, const Identity& identity);
 
 // Sets the state that readers see.
 void SetState(ledger::Header& header, ledger::State state);

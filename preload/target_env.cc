@@ -52,8 +52,7 @@ void CopyBuildId(unwind::ByteReader notes, ledger::ModuleRecord* record) {
 // Walks the program headers of a mapped object for its note segments.
 void FindBuildId(unwind::ByteRange module, std::uint64_t bias,
                  ledger::ModuleRecord* record) {
-  const unwind::ByteRange first =
-      unwind::FindLoadSegment(module, module.start);
+  const unwind::ByteRange first = unwind::FindLoadSegment(module, module.start);
   unwind::ByteReader header(first, module.start);
   header.Skip(16 + 2 + 2 + 4 + 8);
   const auto table = header.Read<std::uint64_t>();
@@ -70,8 +69,7 @@ void FindBuildId(unwind::ByteRange module, std::uint64_t bias,
     rows.Skip(8);
     if (!rows.ok()) return;
     if (type != PT_NOTE) continue;
-    const unwind::ByteRange segment =
-        unwind::FindLoadSegment(module, address);
+    const unwind::ByteRange segment = unwind::FindLoadSegment(module, address);
     if (!segment.Contains(address, bytes)) continue;
     CopyBuildId(unwind::ByteReader({address, address + bytes}), record);
     if (record->build_id_bytes != 0) return;
@@ -132,18 +130,17 @@ void TargetEnv::DescribeModule(const ModuleRange& range,
     return;
   }
   // The executable itself has no name on the loader's list.
-  const long got = raw::ReadLink("/proc/self/exe", record->path,
-                                 sizeof record->path);
+  const long got =
+      raw::ReadLink("/proc/self/exe", record->path, sizeof record->path);
   record->path_bytes = got > 0 ? static_cast<std::uint32_t>(got) : 0;
 }
 
-bool TargetEnv::FindSection(std::uint64_t pc,
-                            unwind::EhFrameSection* section) {
+bool TargetEnv::FindSection(std::uint64_t pc, unwind::EhFrameSection* section) {
   dl_find_object found{};
   if (!FindObject(pc, &found) || found.dlfo_eh_frame == nullptr) return false;
   section->eh_frame_hdr = Address(found.dlfo_eh_frame);
-  section->readable = unwind::FindLoadSegment(MappedRange(found),
-                                              section->eh_frame_hdr);
+  section->readable =
+      unwind::FindLoadSegment(MappedRange(found), section->eh_frame_hdr);
   return section->readable.size() > 0;
 }
 

@@ -88,8 +88,8 @@ class Books {
   }
 
   // Books a block that was just allocated.
-  void Allocated(ThreadState* state, std::uint64_t address,
-                 std::uint64_t bytes, std::uint32_t callsite) {
+  void Allocated(ThreadState* state, std::uint64_t address, std::uint64_t bytes,
+                 std::uint32_t callsite) {
     if (!objects().Cover(*env_, address)) [[unlikely]] {
       file_.CountDegraded(ledger::Degraded::kUntrackedBlock);
       return;
@@ -188,8 +188,8 @@ class Books {
   };
 
   template <typename Add>
-  void Book(ThreadState* state, const Account& account,
-            std::int64_t difference, Add&& add) {
+  void Book(ThreadState* state, const Account& account, std::int64_t difference,
+            Add&& add) {
     if (account.own) [[likely]] {
       add(KindTag<ShardKind::kOwned>{}, *account.cell);
       Follow<ShardKind::kOwned>(file_.header(), *state->shard_header,
@@ -214,11 +214,9 @@ template <ModuleEnv Env>
 bool Books<Env>::Inherit(const Books& parent, std::uint64_t* frames) {
   bool complete = true;
   objects().ForEach([&](std::uint64_t address, const BlockRecord& block) {
-    ledger::CounterCell* cell =
-        callsites_.base_counters().At(block.callsite);
-    const bool known =
-        cell != nullptr &&
-        cell->allocated_objects.load(std::memory_order_relaxed) != 0;
+    ledger::CounterCell* cell = callsites_.base_counters().At(block.callsite);
+    const bool known = cell != nullptr && cell->allocated_objects.load(
+                                              std::memory_order_relaxed) != 0;
     if (!known) {
       StackView stack;
       stack.frames = frames;

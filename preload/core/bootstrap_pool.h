@@ -34,8 +34,8 @@ class BootstrapPool {
   // Hands over kExtraBytes of zeroed memory. False when there is some already.
   bool Extend(void* memory) {
     std::byte* none = nullptr;
-    return extra_.compare_exchange_strong(
-        none, static_cast<std::byte*>(memory), std::memory_order_acq_rel);
+    return extra_.compare_exchange_strong(none, static_cast<std::byte*>(memory),
+                                          std::memory_order_acq_rel);
   }
 
   bool Holds(const void* block) const {

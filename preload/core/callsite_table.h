@@ -71,10 +71,9 @@ class CallsiteTable {
   template <ModuleEnv Env>
   std::uint32_t Intern(Env& env, LedgerFile<Env>& file, const StackView& stack,
                        std::uint64_t hash) {
-    const std::uint32_t known =
-        stack_index_.Find(hash, [&](std::uint32_t id) {
-          return stack_hashes_[id].load(std::memory_order_relaxed) == hash;
-        });
+    const std::uint32_t known = stack_index_.Find(hash, [&](std::uint32_t id) {
+      return stack_hashes_[id].load(std::memory_order_relaxed) == hash;
+    });
     if (known != 0) return known;
     return InternSlow(env, file, stack, hash);
   }
@@ -148,8 +147,7 @@ class CallsiteTable {
                             const StackView& stack) {
     std::uint32_t node = 0;
     for (std::uint32_t i = stack.depth; i > 0; --i) {
-      const std::uint32_t frame =
-          InternFrame(env, file, stack.frames[i - 1]);
+      const std::uint32_t frame = InternFrame(env, file, stack.frames[i - 1]);
       if (frame == 0) return 0;
       node = InternNode(env, file, node, frame);
       if (node == 0) return 0;
@@ -161,8 +159,7 @@ class CallsiteTable {
   std::uint32_t InternFrame(Env& env, LedgerFile<Env>& file,
                             std::uint64_t tagged_pc) {
     const std::uint64_t pc = tagged_pc & ~StackView::kExactPc;
-    const std::uint32_t flags =
-        pc == tagged_pc ? 0 : ledger::kFramePcIsExact;
+    const std::uint32_t flags = pc == tagged_pc ? 0 : ledger::kFramePcIsExact;
     const std::uint64_t hash = Mix(tagged_pc, 1);
     const std::uint32_t known = FindFrame(hash, pc, flags);
     if (known != 0) return known;

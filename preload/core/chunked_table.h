@@ -23,7 +23,8 @@ class ChunkedTable {
   // The record, or null where its chunk does not exist.
   Record* At(std::uint32_t id) const {
     const std::uint32_t chunk = id / kPerChunk;
-    if (chunk >= kMaxChunks) [[unlikely]] return nullptr;
+    if (chunk >= kMaxChunks) [[unlikely]]
+      return nullptr;
     // Acquire: pairs with the release in Ensure(), so that the zeroed pages are
     // seen before anything is added to them.
     Record* const records = chunks_[chunk].load(std::memory_order_acquire);
@@ -38,9 +39,14 @@ class ChunkedTable {
     if (Record* const record = At(id)) return record;
     const std::uint32_t chunk = id / kPerChunk;
     if (chunk >= kMaxChunks) return nullptr;
-    const auto grown =
-        file.Grow(ledger::Chunking<Record>::kKind, owner, chunk,
-                  ledger::Chunking<Record>::kPages);
+    // Brings in the page of the pointer, so that no fault (at whose end a
+    // signal handler may run, and jump out) comes between the extent's
+    // publication and its use: an extent without a user would stay.
+    Record* none = nullptr;
+    (void)chunks_[chunk].compare_exchange_strong(none, nullptr,
+                                                 std::memory_order_relaxed);
+    const auto grown = file.Grow(ledger::Chunking<Record>::kKind, owner, chunk,
+                                 ledger::Chunking<Record>::kPages);
     if (grown.records == nullptr) return nullptr;
     Record* expected = nullptr;
     if (!chunks_[chunk].compare_exchange_strong(

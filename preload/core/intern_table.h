@@ -8,10 +8,11 @@
 // races with growth may be forgotten. Both only cost a second id for a stack,
 // which readers merge.
 //
-// Growth: a full table is followed by one of twice the size; whoever fills it
-// moves the entries, the others go on, looking in the newest and then in the
-// older one. The older one is emptied (an empty slot just means "absent") but
-// its addresses stay valid for a thread that still looks.
+// Growth: a crowded level is followed by one of twice the size; whoever put it
+// there moves the entries, the others go on at once, looking in the newest
+// level and then in older ones. A level that was moved is emptied (an empty
+// slot just means "absent") but its addresses stay valid for a thread that
+// still looks.
 #pragma once
 
 #include <atomic>
@@ -39,11 +40,12 @@ class InternTable {
   // The id of the first entry with this hash that `matches(id)`, else 0.
   template <typename Matches>
   std::uint32_t Find(std::uint64_t hash, Matches&& matches) const {
-    const Level* const newest = newest_.load(std::memory_order_acquire);
-    if (const std::uint32_t id = FindIn(newest, hash, matches)) return id;
-    const Level* const older = older_.load(std::memory_order_acquire);
-    if (older == nullptr || older == newest) return 0;
-    return FindIn(older, hash, matches);
+    for (const Level* level = newest_.load(std::memory_order_acquire);
+         level != nullptr;
+         level = level->older.load(std::memory_order_acquire)) {
+      if (const std::uint32_t id = FindIn(level, hash, matches)) return id;
+    }
+    return 0;
   }
 
   // Adds an entry; false when there was no room and none could be made.
@@ -52,8 +54,8 @@ class InternTable {
   bool Insert(Env& env, std::uint64_t hash, std::uint32_t id) {
     for (int attempt = 0; attempt < 3; ++attempt) {
       Level* const level = newest_.load(std::memory_order_acquire);
-      const bool crowded = level->used.load(std::memory_order_relaxed) >
-                           (level->mask + 1) / 2;
+      const bool crowded =
+          level->used.load(std::memory_order_relaxed) > (level->mask + 1) / 2;
       if (!crowded && InsertIn(level, hash, id)) return true;
       // A nearly empty level that has no place here holds too many entries of
       // one hash: a larger one would not help.
@@ -75,11 +77,14 @@ class InternTable {
 
  private:
   static constexpr std::uint32_t kProbeLimit = 128;
+  // In front of the slots, which lie on pages of their own so that they can be
+  // discarded.
+  static constexpr std::size_t kHeadBytes = 4096;
 
   struct Level {
     std::uint64_t mask;
     std::atomic<std::uint64_t> used;
-    // On pages of their own, so that they can be discarded.
+    std::atomic<Level*> older;  // null: none that still holds entries
     std::atomic<std::uint64_t>* slots;
   };
 
@@ -96,7 +101,6 @@ class InternTable {
   template <typename Env>
   static Level* NewLevel(Env& env, std::uint32_t log2_slots) {
     const std::uint64_t mask = (std::uint64_t{1} << log2_slots) - 1;
-    constexpr std::size_t kHeadBytes = 4096;
     void* const memory = env.MapPrivate(kHeadBytes + SlotBytes(mask));
     if (memory == nullptr) return nullptr;
     auto* const level = static_cast<Level*>(memory);
@@ -130,9 +134,9 @@ class InternTable {
     for (std::uint32_t step = 0; step < kProbeLimit; ++step) {
       std::uint64_t empty = 0;
       if (level->slots[at].load(std::memory_order_relaxed) == 0 &&
-          level->slots[at].compare_exchange_strong(
-              empty, Entry(hash, id), std::memory_order_release,
-              std::memory_order_relaxed)) {
+          level->slots[at].compare_exchange_strong(empty, Entry(hash, id),
+                                                   std::memory_order_release,
+                                                   std::memory_order_relaxed)) {
         level->used.fetch_add(1, std::memory_order_relaxed);
         return true;
       }
@@ -141,45 +145,55 @@ class InternTable {
     return false;
   }
 
-  // True when a larger level is in place afterwards, by whomever. `older_` is
-  // the claim: one growth at a time.
+  // True when another level than `full` is the newest afterwards, by whomever.
   template <typename Env>
   bool Grow(Env& env, Level* full) {
     if (newest_.load(std::memory_order_acquire) != full) return true;
-    Level* none = nullptr;
-    if (!older_.compare_exchange_strong(none, full,
-                                        std::memory_order_acq_rel)) {
-      return newest_.load(std::memory_order_acquire) != full;
-    }
-    if (newest_.load(std::memory_order_acquire) != full) {
-      older_.store(nullptr, std::memory_order_release);
-      return true;
-    }
     std::uint32_t log2_slots = 1;
     while ((std::uint64_t{1} << log2_slots) <= full->mask) ++log2_slots;
     Level* const larger = NewLevel(env, log2_slots + 1);
-    if (larger == nullptr) {
-      older_.store(nullptr, std::memory_order_release);
-      return false;
+    if (larger == nullptr) return false;
+    larger->older.store(full, std::memory_order_relaxed);
+    Level* expected = full;
+    if (!newest_.compare_exchange_strong(expected, larger,
+                                         std::memory_order_acq_rel)) {
+      env.Unmap(larger, kHeadBytes + SlotBytes(larger->mask));
+      return true;
     }
-    newest_.store(larger, std::memory_order_release);
-    Move(full, larger);
-    older_.store(nullptr, std::memory_order_release);
+    MoveToNewest(full);
+    Unlink(full);
     env.Discard(full->slots, SlotBytes(full->mask));
     return true;
   }
 
-  static void Move(const Level* from, Level* to) {
+  // To the newest at each moment: it may be followed, moved and emptied by
+  // others meanwhile.
+  void MoveToNewest(const Level* from) {
     for (std::uint64_t at = 0; at <= from->mask; ++at) {
       const std::uint64_t entry =
           from->slots[at].load(std::memory_order_acquire);
       if (entry == 0) continue;
-      (void)InsertIn(to, entry, static_cast<std::uint32_t>(entry & kMaxId));
+      (void)InsertIn(newest_.load(std::memory_order_acquire), entry,
+                     static_cast<std::uint32_t>(entry & kMaxId));
+    }
+  }
+
+  // Takes a moved level out of the chain. Where two neighbours leave at once,
+  // one may stay linked: an empty level, which costs a look.
+  void Unlink(Level* moved) {
+    Level* level = newest_.load(std::memory_order_acquire);
+    while (level != nullptr) {
+      Level* const older = level->older.load(std::memory_order_acquire);
+      if (older == moved) {
+        level->older.store(moved->older.load(std::memory_order_acquire),
+                           std::memory_order_release);
+        return;
+      }
+      level = older;
     }
   }
 
   std::atomic<Level*> newest_{nullptr};
-  std::atomic<Level*> older_{nullptr};
 };
 
 }  // namespace heapledger::preload

@@ -31,8 +31,7 @@ class LedgerFile {
     base_ = base;
     cap_pages_ = static_cast<std::uint32_t>(cap_bytes / ledger::kPageBytes);
     next_page_.store(ledger::kFirstDataPage, std::memory_order_relaxed);
-    header().next_page.store(ledger::kFirstDataPage,
-                             std::memory_order_relaxed);
+    header().next_page.store(ledger::kFirstDataPage, std::memory_order_relaxed);
     extent_pages_.store(1, std::memory_order_relaxed);
   }
 
@@ -57,10 +56,17 @@ class LedgerFile {
   // Takes zeroed pages and publishes them as chunk `chunk` of a table.
   Grown Grow(ledger::ExtentKind kind, std::uint32_t owner, std::uint32_t chunk,
              std::uint32_t pages) {
-    ledger::Extent* const extent = TakeExtent();
-    if (extent == nullptr) return {};
+    // Pages first: they are what is refused for a while, again and again, and
+    // no refusal may use up an extent.
     const std::uint32_t page = TakePages(pages);
-    if (page == 0) return {};  // the extent stays unpublished: a hole
+    if (page == 0) return {};
+    ledger::Extent* const extent = TakeExtent();
+    if (extent == nullptr) {
+      if (pages < kSpareSizes) {
+        spare_[pages].store(page, std::memory_order_relaxed);
+      }
+      return {};
+    }
     extent->chunk = chunk;
     extent->page = page;
     extent->pages = pages;
@@ -80,9 +86,8 @@ class LedgerFile {
   }
 
   void CountDegraded(ledger::Degraded reason, std::uint64_t times = 1) const {
-    header()
-        .degraded[static_cast<std::uint32_t>(reason)]
-        .fetch_add(times, std::memory_order_relaxed);
+    header().degraded[static_cast<std::uint32_t>(reason)].fetch_add(
+        times, std::memory_order_relaxed);
   }
 
  private:
@@ -93,21 +98,22 @@ class LedgerFile {
   static constexpr std::uint32_t kRetryEvery = 1024;
 
   ledger::Extent* TakeExtent() {
-    const std::uint32_t index =
-        extent_count_.fetch_add(1, std::memory_order_relaxed);
-    if (index >= ledger::kExtentCapacity) {
-      extent_count_.store(ledger::kExtentCapacity, std::memory_order_relaxed);
-      return nullptr;
-    }
-    const std::uint32_t page = index / kExtentsPerPage;
-    if (page >= extent_pages_.load(std::memory_order_relaxed)) {
-      // Populating twice is harmless, so racing threads need no agreement.
-      if (!env_->Populate(ledger::kExtentPage + page, 1)) return nullptr;
-      extent_pages_.store(page + 1, std::memory_order_relaxed);
-    }
+    std::uint32_t index = extent_count_.load(std::memory_order_relaxed);
+    do {
+      if (index >= ledger::kExtentCapacity) return nullptr;
+      const std::uint32_t page = index / kExtentsPerPage;
+      if (page >= extent_pages_.load(std::memory_order_relaxed)) {
+        // Populating twice is harmless, so racing threads need no agreement.
+        if (!env_->Populate(ledger::kExtentPage + page, 1)) return nullptr;
+        extent_pages_.store(page + 1, std::memory_order_relaxed);
+      }
+    } while (!extent_count_.compare_exchange_weak(index, index + 1,
+                                                  std::memory_order_relaxed));
+    // Readers touch the pages of every extent below the count, published or
+    // not: it never runs ahead of what is populated.
     header().extent_count.fetch_add(1, std::memory_order_relaxed);
-    return reinterpret_cast<ledger::Extent*>(
-               base_ + ledger::kExtentPage * ledger::kPageBytes) +
+    return reinterpret_cast<ledger::Extent*>(base_ + ledger::kExtentPage *
+                                                         ledger::kPageBytes) +
            index;
   }
 
@@ -126,7 +132,13 @@ class LedgerFile {
       if (page + pages > cap_pages_) return Refuse();
     } while (!next_page_.compare_exchange_weak(page, page + pages,
                                                std::memory_order_relaxed));
-    if (!env_->Populate(page, pages)) return Refuse();
+    if (!env_->Populate(page, pages)) {
+      // Given back, unless somebody took the next ones meanwhile.
+      std::uint32_t end = page + pages;
+      (void)next_page_.compare_exchange_strong(end, page,
+                                               std::memory_order_relaxed);
+      return Refuse();
+    }
     refusals_.store(0, std::memory_order_relaxed);
     header().next_page.fetch_add(pages, std::memory_order_relaxed);
     return page;

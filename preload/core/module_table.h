@@ -102,8 +102,7 @@ class ModuleTable {
   }
 
   template <typename Env>
-  std::uint32_t Add(Env& env, LedgerFile<Env>& file,
-                    const ModuleRange& range) {
+  std::uint32_t Add(Env& env, LedgerFile<Env>& file, const ModuleRange& range) {
     // Not on the stack: hooks may use little of it. A slot of the table is
     // taken first and filled in place.
     const std::uint32_t id = TakeId();
@@ -125,8 +124,9 @@ class ModuleTable {
     }
     file.header().module_end.store(End(), std::memory_order_relaxed);
     Fill(entries_[id], range);
-    record->state.store(static_cast<std::uint32_t>(ledger::ModuleState::kLoaded),
-                        std::memory_order_release);
+    record->state.store(
+        static_cast<std::uint32_t>(ledger::ModuleState::kLoaded),
+        std::memory_order_release);
     return id;
   }
 

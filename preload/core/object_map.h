@@ -41,8 +41,8 @@ class ObjectMap {
   static constexpr std::uint32_t kAddressBits = 47;
   static constexpr std::size_t kDirectoryEntries =
       std::size_t{1} << (kAddressBits - kLeafShift);
-  static constexpr std::size_t kLeafSlots =
-      std::size_t{1} << (kLeafShift - kGranuleShift);
+  static constexpr std::size_t kLeafSlots = std::size_t{1}
+                                            << (kLeafShift - kGranuleShift);
   // The slots behind the last granule's take the size of a block that starts
   // there: a block's slots all lie in the leaf of its first byte.
   static constexpr std::size_t kLeafBytes =
@@ -61,7 +61,8 @@ class ObjectMap {
   // Prepares the leaf of an address; false when the block cannot be tracked.
   template <MemoryEnv Env>
   bool Cover(Env& env, std::uint64_t address) {
-    if (Leaf(address) != nullptr) [[likely]] return true;
+    if (Leaf(address) != nullptr) [[likely]]
+      return true;
     return AddLeaf(env, address);
   }
 
@@ -87,7 +88,8 @@ class ObjectMap {
   // Removes and returns the block that starts at `address`.
   BlockRecord Remove(std::uint64_t address) {
     Slot* const leaf = Leaf(address);
-    if (leaf == nullptr) [[unlikely]] return {};
+    if (leaf == nullptr) [[unlikely]]
+      return {};
     return Take(leaf + Granule(address));
   }
 
@@ -95,9 +97,9 @@ class ObjectMap {
   // REQUIRES: there is one.
   void Reassign(std::uint64_t address, std::uint32_t callsite) {
     Slot* const slot = Leaf(address) + Granule(address);
-    slot->store((slot->load(std::memory_order_relaxed) & ~kCallsiteMask) |
-                    callsite,
-                std::memory_order_relaxed);
+    slot->store(
+        (slot->load(std::memory_order_relaxed) & ~kCallsiteMask) | callsite,
+        std::memory_order_relaxed);
   }
 
   // Calls `visit(address, record)` for every block, with the address rounded
@@ -107,8 +109,7 @@ class ObjectMap {
   void ForEach(Visit&& visit) const {
     const std::uint32_t leaves = leaf_count_.load(std::memory_order_acquire);
     for (std::uint32_t i = 0; i < leaves && i < kMaxLeaves; ++i) {
-      const std::uint64_t index =
-          leaf_list_[i].load(std::memory_order_acquire);
+      const std::uint64_t index = leaf_list_[i].load(std::memory_order_acquire);
       const Slot* const leaf =
           directory_[index].load(std::memory_order_acquire);
       if (leaf == nullptr) continue;
@@ -138,15 +139,15 @@ class ObjectMap {
 
   Slot* Leaf(std::uint64_t address) const {
     const std::uint64_t index = address >> kLeafShift;
-    if (index >= kDirectoryEntries) [[unlikely]] return nullptr;
+    if (index >= kDirectoryEntries) [[unlikely]]
+      return nullptr;
     return directory_[index].load(std::memory_order_acquire);
   }
 
   [[gnu::noinline]] static void InsertLarge(Slot* slot, std::uint64_t bytes,
                                             std::uint32_t callsite) {
     const bool wide = bytes > 0xffffffffULL;
-    slot[1].store(static_cast<std::uint32_t>(bytes),
-                  std::memory_order_relaxed);
+    slot[1].store(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
     if (wide) {
       slot[2].store(static_cast<std::uint32_t>(bytes >> 32),
                     std::memory_order_relaxed);

@@ -48,8 +48,7 @@ inline void AddTo(ledger::AtomicU64& counter, std::uint64_t value) {
 // Adds the shard's difference to the process' and starts it anew.
 [[gnu::noinline]] inline void HandIn(ledger::Header& header,
                                      ledger::ShardHeader& shard) {
-  const std::int64_t net =
-      shard.net_bytes.load(std::memory_order_relaxed);
+  const std::int64_t net = shard.net_bytes.load(std::memory_order_relaxed);
   const std::int64_t high =
       shard.high_water_bytes.load(std::memory_order_relaxed);
   const std::int64_t before =

@@ -48,8 +48,7 @@ class ThreadPool {
     do {
       next_[state->index].store(static_cast<std::uint32_t>(Index(head)),
                                 std::memory_order_relaxed);
-    } while (!free_.compare_exchange_weak(head,
-                                          Tagged(head, state->index + 1),
+    } while (!free_.compare_exchange_weak(head, Tagged(head, state->index + 1),
                                           std::memory_order_acq_rel));
   }
 
@@ -83,9 +82,9 @@ class ThreadPool {
     void* const memory = env.MapPrivate(kSlabStates * sizeof(ThreadState));
     if (memory == nullptr) return false;
     ThreadState* none = nullptr;
-    if (!slabs_[slab].compare_exchange_strong(
-            none, static_cast<ThreadState*>(memory),
-            std::memory_order_acq_rel)) {
+    if (!slabs_[slab].compare_exchange_strong(none,
+                                              static_cast<ThreadState*>(memory),
+                                              std::memory_order_acq_rel)) {
       env.Unmap(memory, kSlabStates * sizeof(ThreadState));
     }
     return true;

@@ -26,7 +26,15 @@ class CallsiteCache {
   }
 
   void Put(std::uint64_t hash, std::uint32_t generation, std::uint32_t id) {
-    slots_[hash % kSlots] = {hash, id, generation};
+    // A signal handler may jump out in between: no hash is ever seen with
+    // another one's id. No cache is of generation 0.
+    Slot& slot = slots_[hash % kSlots];
+    slot.generation = 0;
+    std::atomic_signal_fence(std::memory_order_release);
+    slot.hash = hash;
+    slot.id = id;
+    std::atomic_signal_fence(std::memory_order_release);
+    slot.generation = generation;
   }
 
   void Clear() {
@@ -83,6 +91,7 @@ struct ThreadState {
   ledger::ShardHeader* shard_header = nullptr;
 
   // What is known of this thread's own stack: readable from low to high.
+  // Unknown at first: high is 0, and any address is below low.
   std::uint64_t stack_low = 0;
   std::uint64_t stack_high = 0;
 

@@ -34,6 +34,7 @@ class RuleCache {
   using Entry = std::atomic<std::uint64_t>;
   static_assert(Entry::is_always_lock_free && sizeof(Entry) == 8);
 
+  static constexpr std::uint32_t kWays = 8;  // a cache line of entries
   // Entries in use at first: two pages, the stacks of a small program.
   static constexpr std::uint32_t kInitialEntries = 1024;
 
@@ -42,9 +43,9 @@ class RuleCache {
   RuleCache(const RuleCache&) = delete;
   RuleCache& operator=(const RuleCache&) = delete;
 
-  // REQUIRES: zeroed memory; both counts powers of two or zero, entry_count not
-  // 1, slot_count at most RuleDictionary::kMaxSlots; called before any other
-  // thread uses the cache.
+  // REQUIRES: zeroed memory, the entries on a cache line; both counts powers of
+  // two or zero, entry_count at least kWays if not zero, slot_count at most
+  // RuleDictionary::kMaxSlots; called before any other thread uses the cache.
   void Attach(Entry* entries, std::uint32_t entry_count,
               RuleDictionary::Slot* slots, std::uint32_t slot_count) {
     entries_ = entries;
@@ -55,21 +56,44 @@ class RuleCache {
     mask_.store(used == 0 ? 0 : used - 1, std::memory_order_relaxed);
   }
 
-  // Returns the code of the pc's rule, or kNoRuleCode. REQUIRES: pc below 2^48.
-  [[nodiscard]] RuleCode Find(std::uint64_t pc) const {
-    if (entries_ == nullptr) [[unlikely]] {
+  // Looks pcs up in the table as it was when the reader was made; after a
+  // growth an old one finds less, never anything else. Kept by a loop in
+  // registers.
+  class Reader {
+   public:
+    // Returns the code of the pc's rule, or kNoRuleCode. REQUIRES: pc below
+    // 2^48.
+    [[nodiscard]] RuleCode Find(std::uint64_t pc) const {
+      if (entries_ == nullptr) [[unlikely]] {
+        return kNoRuleCode;
+      }
+      const std::uint32_t index = Hash(pc) & mask_;
+#pragma GCC unroll 8
+      for (std::uint32_t way = 0; way < kWays; ++way) {
+        // Acquire: pairs with the release in Place(); the word is the whole
+        // record, but for the dictionary's slot that its code may name.
+        const std::uint64_t entry =
+            entries_[index ^ way].load(std::memory_order_acquire);
+        if (entry >> kCodeBits == pc) return static_cast<RuleCode>(entry);
+      }
       return kNoRuleCode;
     }
+
+   private:
+    friend class RuleCache;
+    Reader(const Entry* entries, std::uint32_t mask)
+        : entries_(entries), mask_(mask) {}
+    const Entry* entries_;
+    std::uint32_t mask_;
+  };
+
+  [[nodiscard]] Reader reader() const {
     // Relaxed: a stale mask looks in the wrong place and misses, no more.
-    const std::uint32_t index =
-        Hash(pc) & mask_.load(std::memory_order_relaxed);
-    // Acquire: pairs with the release in Place(); the word is the whole record,
-    // but for the dictionary's slot that its code may name.
-    std::uint64_t entry = entries_[index].load(std::memory_order_acquire);
-    if (entry >> kCodeBits == pc) return static_cast<RuleCode>(entry);
-    entry = entries_[index ^ 1].load(std::memory_order_acquire);
-    if (entry >> kCodeBits == pc) return static_cast<RuleCode>(entry);
-    return kNoRuleCode;
+    return {entries_, mask_.load(std::memory_order_relaxed)};
+  }
+
+  [[nodiscard]] RuleCode Find(std::uint64_t pc) const {
+    return reader().Find(pc);
   }
 
   // REQUIRES: code came from Find() and is not kNoRuleCode.
@@ -106,13 +130,14 @@ class RuleCache {
   // Forgets every pc. The dictionary stays: its rules name no address.
   void Clear() {
     if (entries_ == nullptr) return;
-    // Sequentially consistent: an insertion either sees the new generation
-    // after its store, or its store comes before the loop below (see
-    // Retract()).
+    // Sequentially consistent, with Place() and Grow(): who stores an entry
+    // either sees the new generation afterwards and takes it back, or has
+    // stored it, where this mask reaches, before the loop gets there.
     generation_.fetch_add(1, std::memory_order_seq_cst);
-    for (std::uint32_t i = 0; i < entry_count_; ++i) {
-      // Read first: a page that was never used stays untouched by a write.
-      if (entries_[i].load(std::memory_order_relaxed) != 0) {
+    const std::uint32_t mask = mask_.load(std::memory_order_seq_cst);
+    for (std::uint32_t i = 0; i <= mask; ++i) {
+      // Read first: a page without entries is not written.
+      if (entries_[i].load(std::memory_order_seq_cst) != 0) {
         entries_[i].store(0, std::memory_order_relaxed);
       }
     }
@@ -127,41 +152,44 @@ class RuleCache {
  private:
   static constexpr int kCodeBits = 16;
 
-  // Fibonacci hashing: return addresses of one function differ in low bits
-  // only.
+  // Return addresses spread well by themselves over the bytes of a page; the
+  // shift brings in the page. A multiplication spreads no better and lies on
+  // the critical path of every step.
   static constexpr std::uint32_t Hash(std::uint64_t pc) {
-    return static_cast<std::uint32_t>(pc * 0x9e3779b97f4a7c15ULL >> 32);
+    return static_cast<std::uint32_t>(pc ^ pc >> 13);
   }
 
   void Place(std::uint32_t hash, std::uint64_t entry,
              std::uint32_t generation) {
-    const std::uint32_t mask = mask_.load(std::memory_order_relaxed);
-    Entry& first = entries_[hash & mask];
-    Entry& second = entries_[(hash & mask) ^ 1];
-    const std::uint64_t displaced = first.load(std::memory_order_acquire);
-    const bool moves =
-        displaced != 0 && displaced >> kCodeBits != entry >> kCodeBits;
-    const bool fills = displaced == 0 ||
-                       (moves && second.load(std::memory_order_relaxed) == 0);
-    // Release: pairs with the acquire in Find(), for the dictionary's slot.
-    first.store(entry, std::memory_order_release);
-    if (moves) second.store(displaced, std::memory_order_release);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (generation_.load(std::memory_order_relaxed) != generation) {
-      Retract(first, entry);
-      Retract(second, displaced);
+    const std::uint32_t mask = mask_.load(std::memory_order_seq_cst);
+    Entry& place = ChoosePlace(hash & mask, entry);
+    // As a release it pairs with the acquire in Find(), for the dictionary's
+    // slot; sequentially consistent, like the load after it, for Clear().
+    const std::uint64_t displaced =
+        place.exchange(entry, std::memory_order_seq_cst);
+    if (generation_.load(std::memory_order_seq_cst) != generation) {
+      Retract(place, entry);
       return;
     }
     // Relaxed: only a hint of when to grow.
-    if (fills &&
+    if (displaced == 0 &&
         occupied_.fetch_add(1, std::memory_order_relaxed) >= mask / 2) {
       Grow(mask, generation);
     }
   }
 
-  // Takes back what was stored across a Clear(): by the order of the fence and
-  // Clear()'s increment, a stale store either is seen by Clear()'s loop or sees
-  // the increment.
+  // The first way that is free or holds the same pc, else one picked by bits of
+  // the pc that did not choose the set. Two threads may choose the same one.
+  Entry& ChoosePlace(std::uint32_t index, std::uint64_t entry) {
+    for (std::uint32_t way = 0; way < kWays; ++way) {
+      Entry& place = entries_[index ^ way];
+      const std::uint64_t found = place.load(std::memory_order_relaxed);
+      if (found == 0 || found >> kCodeBits == entry >> kCodeBits) return place;
+    }
+    return entries_[index ^ (entry >> (kCodeBits + 3) & (kWays - 1))];
+  }
+
+  // Takes back an entry, if it is still there.
   static void Retract(Entry& at, std::uint64_t entry) {
     at.compare_exchange_strong(entry, 0, std::memory_order_relaxed);
   }
@@ -171,16 +199,15 @@ class RuleCache {
     const std::uint32_t used = mask + 1;
     if (used >= entry_count_) return;
     if (!mask_.compare_exchange_strong(mask, mask << 1 | 1,
-                                       std::memory_order_relaxed)) {
+                                       std::memory_order_seq_cst)) {
       return;  // another thread grows it
     }
     for (std::uint32_t i = 0; i < used; ++i) {
       std::uint64_t entry = entries_[i].load(std::memory_order_acquire);
       if (entry == 0 || (Hash(entry >> kCodeBits) & used) == 0) continue;
-      entries_[i + used].store(entry, std::memory_order_release);
+      entries_[i + used].store(entry, std::memory_order_seq_cst);
       Retract(entries_[i], entry);
-      std::atomic_thread_fence(std::memory_order_seq_cst);
-      if (generation_.load(std::memory_order_relaxed) != generation) {
+      if (generation_.load(std::memory_order_seq_cst) != generation) {
         Retract(entries_[i + used], entry);
         return;
       }

@@ -57,7 +57,8 @@ struct WalkResult {
   // Some frame hung on a register that an inner one had saved: the stack is
   // exact, but depends on words that the rules of its frames do not name.
   bool used_recovery = false;
-  std::uint32_t rules_parsed = 0;  // frames whose rule was not cached
+  std::uint32_t rules_parsed = 0;   // frames whose rule was not cached
+  std::uint64_t outermost_rsp = 0;  // of the last frame stored
 
   [[nodiscard]] constexpr bool incomplete() const {
     return end == WalkEnd::kNoRule || end == WalkEnd::kOutOfBounds;
@@ -126,7 +127,7 @@ WalkResult Walk(Env& env, const Registers& start, const StackBounds& bounds,
   WalkResult result;
   std::uint32_t depth = 0;
   FrameState state = FrameState::At(start, bounds);
-  const RuleCache& cache = env.rule_cache();
+  RuleCache::Reader rules = env.rule_cache().reader();
   while (state.registers.pc != 0) {
     if (state.registers.pc >= kUserSpaceEnd) [[unlikely]] {
       result.end = WalkEnd::kNoRule;
@@ -138,7 +139,7 @@ WalkResult Walk(Env& env, const Registers& start, const StackBounds& bounds,
     }
     frames[depth++] =
         state.registers.pc | (state.pc_is_exact ? kExactPcBit : 0);
-    const RuleCode code = cache.Find(state.LookupPc());
+    const RuleCode code = rules.Find(state.LookupPc());
     StepResult step;
     if (IsCommonRule(code)) [[likely]] {
       step = StepCommon(code, &state);
@@ -148,6 +149,7 @@ WalkResult Walk(Env& env, const Registers& start, const StackBounds& bounds,
       result.depth = depth;
       step = internal::StepUncommon(env, code, start, bounds, &slow, &result);
       state = slow;
+      rules = env.rule_cache().reader();
     }
     if (step != StepResult::kStepped) [[unlikely]] {
       result.end = internal::EndOf(step);
@@ -155,6 +157,7 @@ WalkResult Walk(Env& env, const Registers& start, const StackBounds& bounds,
     }
   }
   result.depth = depth;
+  result.outermost_rsp = state.registers.rsp;
   return result;
 }
 

@@ -17,8 +17,8 @@
 //
 // Counters (CounterCell): allocated and freed only grow. Live = allocated −
 // freed, and only the sum over shards means something, as a block may be freed
-// through another shard. A reader sums all `freed` of all shards before it reads
-// any `allocated`: then live is never negative.
+// through another shard. A reader sums all `freed` of all shards before it
+// reads any `allocated`: then live is never negative.
 //
 // Only pages of published extents are backed by memory; a reader must not touch
 // others (a read fault would allocate them).
@@ -58,8 +58,8 @@ struct Header {
   std::uint32_t uid;
   std::uint64_t start_time_ticks;
   std::uint64_t pid_namespace;
-  std::uint32_t parent_pid;      // the forking process, 0 if not forked by one
-  std::uint32_t image;           // 0 for the first image of a process, +1 by exec
+  std::uint32_t parent_pid;  // the forking process, 0 if not forked by one
+  std::uint32_t image;       // 0 for the first image of a process, +1 by exec
   std::uint64_t parent_start_time_ticks;
   std::uint64_t created_realtime_ns;
   std::uint64_t created_monotonic_ns;
@@ -145,7 +145,11 @@ struct Extent {
 static_assert(sizeof(Extent) == 16);
 
 // State of a module record; kFree is not published.
-enum class ModuleState : std::uint32_t { kFree = 0, kLoaded = 1, kUnloaded = 2 };
+enum class ModuleState : std::uint32_t {
+  kFree = 0,
+  kLoaded = 1,
+  kUnloaded = 2
+};
 
 // A loaded ELF object. Kept after it is unloaded, revived when the same object
 // comes back at the same place.
@@ -155,7 +159,7 @@ struct ModuleRecord {
   std::uint64_t load_bias;  // runtime address − ELF virtual address
   std::uint64_t start;      // first and one past the last mapped address
   std::uint64_t end;
-  std::uint64_t inode;      // 0 where unknown
+  std::uint64_t inode;  // 0 where unknown
   std::uint32_t build_id_bytes;
   std::uint32_t path_truncated;
   std::uint8_t build_id[kBuildIdBytes];
@@ -253,7 +257,7 @@ struct Chunking<CounterCell> {
 
 template <typename Record>
 inline constexpr std::uint32_t kRecordsPerChunk =
-    Chunking<Record>::kPages * kPageBytes / sizeof(Record);
+    Chunking<Record>::kPages* kPageBytes / sizeof(Record);
 
 // One chunk of callsites and one chunk of their counters cover the same ids, so
 // that a callsite exists only where it can be booked.

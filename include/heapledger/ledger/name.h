@@ -2,8 +2,8 @@
 // Names in the ledger directory, for the writer and the reader alike:
 //   <pid>-<starttime>.ledger       the process' current image
 //   <pid>-<starttime>.<n>.ledger   its n-th image, replaced by exec
-//   <pid>-<starttime>.off          a symbolic link whose target is the number of
-//                                  the OffReason: not measured, no ledger
+//   <pid>-<starttime>.off          not measured: a symbolic link to nowhere,
+//                                  named by the number of the OffReason
 // The directory is $HEAPLEDGER_DIR, else kPrimaryDirectory<uid>, else
 // kFallbackDirectory<uid>; mode 0700, files 0600.
 #pragma once

@@ -32,33 +32,33 @@ enum class StackMode : std::uint32_t {
 enum class OffReason : std::uint32_t {
   kNone = 0,
   kDisabledByEnvironment = 1,
-  kSecureExecution = 2,       // AT_SECURE: set-uid, set-gid or file capabilities
-  kOwnAllocator = 3,          // the program brings its own malloc
-  kNoRealAllocator = 4,       // no next definition of malloc was found
-  kNoLedgerDirectory = 5,     // no directory could be made or trusted
-  kLedgerFileRefused = 6,     // open failed
-  kLedgerSpace = 7,           // no room for the first pages
-  kAddressSpace = 8,          // RLIMIT_AS too small, or mmap refused
-  kFileSizeLimit = 9,         // RLIMIT_FSIZE too small
-  kKernelTooOld = 10,         // no MADV_POPULATE_WRITE or MADV_WIPEONFORK
-  kNotFollowed = 11,          // a child that --follow leaves out
-  kSanitizerRuntime = 12,     // the program carries a sanitizer runtime
-  kInternalDoubt = 13,        // our own tables did not add up
+  kSecureExecution = 2,    // AT_SECURE: set-uid, set-gid or file capabilities
+  kOwnAllocator = 3,       // the program brings its own malloc
+  kNoRealAllocator = 4,    // no next definition of malloc was found
+  kNoLedgerDirectory = 5,  // no directory could be made or trusted
+  kLedgerFileRefused = 6,  // open failed
+  kLedgerSpace = 7,        // no room for the first pages
+  kAddressSpace = 8,       // RLIMIT_AS too small, or mmap refused
+  kFileSizeLimit = 9,      // RLIMIT_FSIZE too small
+  kKernelTooOld = 10,      // no MADV_POPULATE_WRITE or MADV_WIPEONFORK
+  kNotFollowed = 11,       // a child that --follow leaves out
+  kSanitizerRuntime = 12,  // the program carries a sanitizer runtime
+  kInternalDoubt = 13,     // our own tables did not add up
 };
 
 // Ways in which detail was given up; each has a counter of events.
 enum class Degraded : std::uint32_t {
-  kStackTruncated = 0,     // deeper than max_depth
-  kStackIncomplete = 1,    // a frame had no usable unwind rule
-  kStackCallerOnly = 2,    // nested in a signal handler, or thread state gone
-  kCallsitesFull = 3,      // booked on the overflow callsite: ids used up
-  kLedgerFull = 4,         // booked on the overflow callsite: no room to grow
-  kForeignFree = 5,        // free of a block that was never booked
-  kUnseenFree = 6,         // a booked block vanished past us; booked on reuse
-  kUntrackedBlock = 7,     // block outside the object map; not booked at all
-  kBypassed = 8,           // call during start-up, not booked
-  kSharedShard = 9,        // threads that found no shard of their own
-  kModulesFull = 10,       // frame whose module could not be recorded
+  kStackTruncated = 0,   // deeper than max_depth
+  kStackIncomplete = 1,  // a frame had no usable unwind rule
+  kStackCallerOnly = 2,  // nested in a signal handler, or thread state gone
+  kCallsitesFull = 3,    // booked on the overflow callsite: ids used up
+  kLedgerFull = 4,       // booked on the overflow callsite: no room to grow
+  kForeignFree = 5,      // free of a block that was never booked
+  kUnseenFree = 6,       // a booked block vanished past us; booked on reuse
+  kUntrackedBlock = 7,   // block outside the object map; not booked at all
+  kBypassed = 8,         // call during start-up, not booked
+  kSharedShard = 9,      // threads that found no shard of their own
+  kModulesFull = 10,     // frame whose module could not be recorded
   kCount = 11,
 };
 

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// operator new and delete in all their forms, under their ABI names, as this
+// library has no C++ runtime. An allocation here has its caller as innermost
+// frame, without the operator in between.
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "preload/interpose.h"
+#include "preload/real_new.h"
+
+namespace heapledger::preload {
+namespace {
+
+// Which of two operators.
+enum Form { kSingle = 0, kArray = 1 };
+
+// Memory is out: the C++ library's operator calls the new-handler and throws.
+[[gnu::cold, gnu::noinline]] void* NewOrThrow(std::uint64_t pc, size_t bytes) {
+  if (const RealNew::New real = FindThrowingNew(pc)) return real(bytes);
+  abort();  // what an uncaught bad_alloc comes to
+}
+
+inline void* Booked(const unwind::Registers& caller, void* block,
+                    size_t bytes) {
+  if (block != nullptr && Booking()) [[likely]] {
+    RecordAllocated(caller, block, bytes);
+  }
+  return block;
+}
+
+inline void* RawAllocate(size_t bytes) {
+  if (!Booking() && g_real.malloc == nullptr) [[unlikely]] {
+    return BootstrapAllocate(bytes, alignof(max_align_t));
+  }
+  // As libstdc++ does: two objects of no size have different addresses.
+  return g_real.malloc(g_real.Request(bytes == 0 ? 1 : bytes));
+}
+
+inline void* New(Form form, const unwind::Registers& caller, size_t bytes) {
+  if (Booking() && g_real_new.own) {
+    return Booked(caller, g_real_new.plain[form](g_real.Request(bytes)), bytes);
+  }
+  void* const block = RawAllocate(bytes);
+  if (block == nullptr) [[unlikely]]
+    return NewOrThrow(caller.pc, bytes);
+  return Booked(caller, block, bytes);
+}
+
+inline void* NewNothrow(Form form, const unwind::Registers& caller,
+                        size_t bytes, const void* tag) {
+  if (Booking() && g_real_new.own && g_real_new.nothrow[form] != nullptr) {
+    return Booked(caller, g_real_new.nothrow[form](g_real.Request(bytes), tag),
+                  bytes);
+  }
+  void* const block = RawAllocate(bytes);
+  if (block == nullptr && g_real_new.nothrow[form] != nullptr) {
+    return g_real_new.nothrow[form](bytes, tag);  // runs the new-handler
+  }
+  return Booked(caller, block, bytes);
+}
+
+inline void* RawAligned(size_t bytes, size_t alignment) {
+  if (!Booking() && g_real.malloc == nullptr) [[unlikely]] {
+    return BootstrapAllocate(bytes, alignment);
+  }
+  if (alignment < sizeof(void*)) alignment = sizeof(void*);
+  return g_real.memalign(alignment, g_real.Request(bytes == 0 ? 1 : bytes));
+}
+
+inline void* NewAligned(Form form, const unwind::Registers& caller,
+                        size_t bytes, size_t alignment) {
+  if (Booking() && g_real_new.own && g_real_new.aligned[form] != nullptr) {
+    return Booked(caller,
+                  g_real_new.aligned[form](g_real.Request(bytes), alignment),
+                  bytes);
+  }
+  void* const block = RawAligned(bytes, alignment);
+  if (block == nullptr && g_real_new.aligned[form] != nullptr) {
+    return g_real_new.aligned[form](bytes, alignment);
+  }
+  if (block == nullptr) [[unlikely]]
+    return NewOrThrow(caller.pc, bytes);
+  return Booked(caller, block, bytes);
+}
+
+inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
+                               size_t bytes, size_t alignment,
+                               const void* tag) {
+  const RealNew::NewAlignedNothrow real = g_real_new.aligned_nothrow[form];
+  if (Booking() && g_real_new.own && real != nullptr) {
+    return Booked(caller, real(g_real.Request(bytes), alignment, tag), bytes);
+  }
+  void* const block = RawAligned(bytes, alignment);
+  if (block == nullptr && real != nullptr) return real(bytes, alignment, tag);
+  return Booked(caller, block, bytes);
+}
+
+[[gnu::cold, gnu::noinline]] void DeleteUnbooked(void* block) {
+  if (g_bootstrap.Holds(block)) return;
+  if (CurrentGate() == Gate::kActive) CountForeignFree();
+}
+
+// The sized forms come here too: the size is a hint that an allocator can do
+// without, and one that was raised would be a lie.
+inline void Delete(Form form, void* block) {
+  if (block == nullptr) return;
+  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
+    DeleteUnbooked(block);
+    if (g_bootstrap.Holds(block)) return;
+  }
+  if (g_real_new.own) return g_real_new.remove[form](block);
+  if (g_real.free != nullptr) g_real.free(block);
+}
+
+inline void DeleteAligned(Form form, void* block, size_t alignment) {
+  if (!g_real_new.own || g_real_new.remove_aligned[form] == nullptr) {
+    return Delete(form, block);
+  }
+  if (block == nullptr) return;
+  if (!Booking() || !RecordFreed(block)) [[unlikely]]
+    DeleteUnbooked(block);
+  g_real_new.remove_aligned[form](block, alignment);
+}
+
+}  // namespace
+}  // namespace heapledger::preload
+
+using heapledger::preload::Delete;
+using heapledger::preload::DeleteAligned;
+using heapledger::preload::kArray;
+using heapledger::preload::kSingle;
+using heapledger::preload::New;
+using heapledger::preload::NewAligned;
+using heapledger::preload::NewAlignedNothrow;
+using heapledger::preload::NewNothrow;
+
+HEAPLEDGER_EXPORT void* _Znwm(size_t bytes) {
+  return New(kSingle, HEAPLEDGER_CALLER(), bytes);
+}
+HEAPLEDGER_EXPORT void* _Znam(size_t bytes) {
+  return New(kArray, HEAPLEDGER_CALLER(), bytes);
+}
+HEAPLEDGER_EXPORT void* _ZnwmRKSt9nothrow_t(size_t bytes, const void* tag) {
+  return NewNothrow(kSingle, HEAPLEDGER_CALLER(), bytes, tag);
+}
+HEAPLEDGER_EXPORT void* _ZnamRKSt9nothrow_t(size_t bytes, const void* tag) {
+  return NewNothrow(kArray, HEAPLEDGER_CALLER(), bytes, tag);
+}
+HEAPLEDGER_EXPORT void* _ZnwmSt11align_val_t(size_t bytes, size_t alignment) {
+  return NewAligned(kSingle, HEAPLEDGER_CALLER(), bytes, alignment);
+}
+HEAPLEDGER_EXPORT void* _ZnamSt11align_val_t(size_t bytes, size_t alignment) {
+  return NewAligned(kArray, HEAPLEDGER_CALLER(), bytes, alignment);
+}
+HEAPLEDGER_EXPORT void* _ZnwmSt11align_val_tRKSt9nothrow_t(size_t bytes,
+                                                           size_t alignment,
+                                                           const void* tag) {
+  return NewAlignedNothrow(kSingle, HEAPLEDGER_CALLER(), bytes, alignment, tag);
+}
+HEAPLEDGER_EXPORT void* _ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes,
+                                                           size_t alignment,
+                                                           const void* tag) {
+  return NewAlignedNothrow(kArray, HEAPLEDGER_CALLER(), bytes, alignment, tag);
+}
+
+HEAPLEDGER_EXPORT void _ZdlPv(void* block) { Delete(kSingle, block); }
+HEAPLEDGER_EXPORT void _ZdaPv(void* block) { Delete(kArray, block); }
+HEAPLEDGER_EXPORT void _ZdlPvRKSt9nothrow_t(void* block, const void*) {
+  Delete(kSingle, block);
+}
+HEAPLEDGER_EXPORT void _ZdaPvRKSt9nothrow_t(void* block, const void*) {
+  Delete(kArray, block);
+}
+HEAPLEDGER_EXPORT void _ZdlPvm(void* block, size_t) { Delete(kSingle, block); }
+HEAPLEDGER_EXPORT void _ZdaPvm(void* block, size_t) { Delete(kArray, block); }
+HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_t(void* block, size_t alignment) {
+  DeleteAligned(kSingle, block, alignment);
+}
+HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_t(void* block, size_t alignment) {
+  DeleteAligned(kArray, block, alignment);
+}
+HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void* block,
+                                                           size_t alignment,
+                                                           const void*) {
+  DeleteAligned(kSingle, block, alignment);
+}
+HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void* block,
+                                                           size_t alignment,
+                                                           const void*) {
+  DeleteAligned(kArray, block, alignment);
+}
+HEAPLEDGER_EXPORT void _ZdlPvmSt11align_val_t(void* block, size_t,
+                                              size_t alignment) {
+  DeleteAligned(kSingle, block, alignment);
+}
+HEAPLEDGER_EXPORT void _ZdaPvmSt11align_val_t(void* block, size_t,
+                                              size_t alignment) {
+  DeleteAligned(kArray, block, alignment);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "preload/proc_facts.h"
+
+#include "heapledger/ledger/name.h"
+#include "preload/raw_io.h"
+
+namespace heapledger::preload {
+namespace {
+
+constexpr std::size_t kCommBytes = 16;
+
+void CopyComm(const char* text, long open, long close, char* comm) {
+  std::size_t filled = 0;
+  for (long i = open + 1; i < close && filled + 1 < kCommBytes; ++i) {
+    comm[filled++] = text[i];
+  }
+  comm[filled] = '\0';
+}
+
+}  // namespace
+
+std::uint64_t PidNamespace() {
+  // "pid:[4026531836]"
+  char link[64];
+  std::uint64_t inode = 0;
+  if (raw::ReadLink("/proc/self/ns/pid", link, sizeof link) <= 0) return 0;
+  for (const char* c = link; *c != '\0'; ++c) {
+    if (*c >= '0' && *c <= '9') {
+      inode = inode * 10 + static_cast<std::uint64_t>(*c - '0');
+    }
+  }
+  return inode;
+}
+
+std::uint64_t StartTimeTicks(std::uint32_t pid, char* comm) {
+  char path[40];
+  ledger::NameBuilder name(path, sizeof path);
+  name.Text("/proc/");
+  if (pid == 0) {
+    name.Text("self");
+  } else {
+    name.Number(pid);
+  }
+  name.Text("/stat");
+  char text[512];
+  const long got = raw::ReadFile(path, text, sizeof text);
+  if (got <= 0) return 0;
+  // pid (comm) state ppid …: comm may hold anything, so the last ')' ends it.
+  long open = 0;
+  while (open < got && text[open] != '(') ++open;
+  long close = got - 1;
+  while (close > open && text[close] != ')') --close;
+  if (comm != nullptr) CopyComm(text, open, close, comm);
+  // Field 3 follows the ')'; the start time is field 22.
+  std::uint64_t ticks = 0;
+  int field = 2;
+  for (long i = close + 1; i < got && field <= 22; ++i) {
+    if (text[i] == ' ') {
+      ++field;
+    } else if (field == 22 && text[i] >= '0' && text[i] <= '9') {
+      ticks = ticks * 10 + static_cast<std::uint64_t>(text[i] - '0');
+    }
+  }
+  return ticks;
+}
+
+}  // namespace heapledger::preload
