@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/symbolizer.h"
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+#include <unordered_map>
+#include <utility>
+
+#include "symbolizer/debug_paths.h"
+#include "symbolizer/module.h"
+
+namespace heapledger::symbolizer {
+namespace {
+
+std::string Hex(std::uint64_t number) {
+  char digits[16];
+  const auto [end, error] =
+      std::to_chars(digits, digits + sizeof digits, number, 16);
+  return std::string("0x").append(digits, end);
+}
+
+std::uint64_t LookupAddress(Pc pc) {
+  return pc.kind == PcKind::kReturnAddress ? pc.address - 1 : pc.address;
+}
+
+bool IsVdso(std::string_view path) {
+  return path.starts_with("linux-vdso") || path.starts_with("linux-gate");
+}
+
+// "libfoo.so+0x1234", or "0x7f0000001234" for a module without a name.
+std::string PlaceName(std::string_view module_path, const Frame& frame,
+                      std::uint64_t pc) {
+  if (module_path.empty()) return Hex(pc);
+  const std::string_view name =
+      IsVdso(module_path) ? "[vdso]" : Basename(module_path);
+  return std::string(name) + "+" + Hex(frame.rel_pc);
+}
+
+// Orders pcs so that equal ones are neighbours and a unit's are together.
+bool IsLookedUpBefore(Pc a, Pc b) {
+  if (LookupAddress(a) != LookupAddress(b)) {
+    return LookupAddress(a) < LookupAddress(b);
+  }
+  return a.kind < b.kind;
+}
+
+bool IsSame(Pc a, Pc b) { return a.address == b.address && a.kind == b.kind; }
+
+}  // namespace
+
+std::string_view ReasonText(Reason reason) {
+  switch (reason) {
+    case Reason::kNone:
+      return "debug information found";
+    case Reason::kNoDebugInfo:
+      return "no debug information";
+    case Reason::kNoSymbols:
+      return "no symbols";
+    case Reason::kFileNotFound:
+      return "file not found";
+    case Reason::kBuildIdMismatch:
+      return "build id mismatch";
+    case Reason::kDamaged:
+      return "damaged file";
+    case Reason::kNotAFile:
+      return "not a file";
+  }
+  return "unknown";
+}
+
+double Stats::resolved_share() const {
+  if (lookups == 0) return 1;
+  std::uint64_t named = 0;
+  for (Quality quality :
+       {Quality::kDebugInfo, Quality::kSymbolTable, Quality::kPerfMap}) {
+    named += by_quality[static_cast<std::size_t>(quality)];
+  }
+  return static_cast<double>(named) / static_cast<double>(lookups);
+}
+
+class Symbolizer::Impl {
+ public:
+  explicit Impl(Options options) : options_(std::move(options)) {}
+
+  std::vector<Frame> Resolve(const ModuleRef& ref, Pc pc) {
+    Entry& entry = Open(ref);
+    std::vector<Frame> frames = Lookup(entry, ref, pc);
+    Count(entry, frames);
+    return frames;
+  }
+
+  std::vector<std::vector<Frame>> ResolveAll(const ModuleRef& ref,
+                                             std::span<const Pc> pcs) {
+    std::vector<std::vector<Frame>> result(pcs.size());
+    if (pcs.empty()) return result;
+    std::vector<std::size_t> order(pcs.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return IsLookedUpBefore(pcs[a], pcs[b]);
+    });
+    Entry& entry = Open(ref);
+    const std::vector<Frame>* last = nullptr;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::size_t at = order[i];
+      const bool repeats = i > 0 && IsSame(pcs[at], pcs[order[i - 1]]);
+      result[at] = repeats ? *last : Lookup(entry, ref, pcs[at]);
+      last = &result[at];
+      Count(entry, *last);
+    }
+    return result;
+  }
+
+  std::vector<Frame> ResolveOutsideModules(Pc pc) {
+    Frame frame;
+    frame.rel_pc = pc.address;
+    frame.function = perf_map_.Find(LookupAddress(pc));
+    frame.quality = Quality::kPerfMap;
+    if (frame.function.empty()) {
+      frame.function = Hex(pc.address);
+      frame.quality = Quality::kUnknown;
+    }
+    ++stats_.lookups;
+    ++stats_.by_quality[static_cast<std::size_t>(frame.quality)];
+    return {std::move(frame)};
+  }
+
+  absl::Status LoadPerfMap(std::int64_t pid) {
+    auto map = PerfMap::Load(options_.root, PerfMap::PathForPid(pid));
+    if (!map.ok()) return map.status();
+    perf_map_ = *std::move(map);
+    return absl::OkStatus();
+  }
+
+  void set_perf_map(PerfMap map) { perf_map_ = std::move(map); }
+  const Stats& stats() const { return stats_; }
+
+ private:
+  struct Entry {
+    std::unique_ptr<Module> module;  // null while closed
+    std::size_t stats_index;
+    std::uint64_t last_use;
+  };
+
+  Entry& Open(const ModuleRef& ref) {
+    // The same file may be mapped at several places.
+    const std::string key = ref.build_id + '\0' + ref.path;
+    auto [it, is_new] = entries_.try_emplace(key);
+    Entry& entry = it->second;
+    entry.last_use = ++clock_;
+    if (is_new) {
+      entry.stats_index = stats_.modules.size();
+      stats_.modules.emplace_back();
+    }
+    if (entry.module != nullptr) return entry;
+    CloseIdleModules();
+    entry.module = std::make_unique<Module>(ref, options_);
+    ++open_modules_;
+    ModuleStats& stats = stats_.modules[entry.stats_index];
+    stats.module = StripDeleted(ref.path);
+    stats.build_id = ref.build_id;
+    stats.debug_file = entry.module->debug_file();
+    stats.reason = entry.module->reason();
+    stats.detail = entry.module->detail();
+    return entry;
+  }
+
+  // Makes room for one more.
+  void CloseIdleModules() {
+    while (open_modules_ > 0 && open_modules_ >= options_.max_open_modules) {
+      Entry* oldest = nullptr;
+      for (auto& [key, entry] : entries_) {
+        if (entry.module == nullptr) continue;
+        if (oldest == nullptr || entry.last_use < oldest->last_use) {
+          oldest = &entry;
+        }
+      }
+      oldest->module.reset();
+      --open_modules_;
+    }
+  }
+
+  static std::vector<Frame> Lookup(Entry& entry, const ModuleRef& ref, Pc pc) {
+    const std::uint64_t address = LookupAddress(pc);
+    const bool range_known = ref.start < ref.end;
+    std::vector<Frame> frames;
+    if (!range_known || (address >= ref.start && address < ref.end)) {
+      frames = entry.module->Resolve(address - ref.load_bias);
+    }
+    if (frames.empty()) frames.emplace_back();
+    for (Frame& frame : frames) {
+      frame.module = StripDeleted(ref.path);
+      frame.rel_pc = pc.address - ref.load_bias;
+    }
+    Frame& outermost = frames.back();
+    if (outermost.function.empty()) {
+      outermost.function = PlaceName(outermost.module, outermost, pc.address);
+      outermost.quality =
+          ref.path.empty() ? Quality::kUnknown : Quality::kModuleOnly;
+    }
+    return frames;
+  }
+
+  // One lookup counts once, by the frame that stands for its function.
+  void Count(const Entry& entry, const std::vector<Frame>& frames) {
+    const auto quality = static_cast<std::size_t>(frames.back().quality);
+    ModuleStats& module = stats_.modules[entry.stats_index];
+    ++stats_.lookups;
+    ++stats_.by_quality[quality];
+    ++module.lookups;
+    ++module.by_quality[quality];
+  }
+
+  const Options options_;
+  std::unordered_map<std::string, Entry> entries_;
+  std::size_t open_modules_ = 0;
+  std::uint64_t clock_ = 0;
+  PerfMap perf_map_;
+  Stats stats_;
+};
+
+Symbolizer::Symbolizer(Options options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
+Symbolizer::~Symbolizer() = default;
+
+std::vector<Frame> Symbolizer::Resolve(const ModuleRef& module, Pc pc) {
+  return impl_->Resolve(module, pc);
+}
+
+std::vector<std::vector<Frame>> Symbolizer::ResolveAll(
+    const ModuleRef& module, std::span<const Pc> pcs) {
+  return impl_->ResolveAll(module, pcs);
+}
+
+std::vector<Frame> Symbolizer::ResolveOutsideModules(Pc pc) {
+  return impl_->ResolveOutsideModules(pc);
+}
+
+absl::Status Symbolizer::LoadPerfMap(std::int64_t pid) {
+  return impl_->LoadPerfMap(pid);
+}
+
+void Symbolizer::set_perf_map(PerfMap map) {
+  impl_->set_perf_map(std::move(map));
+}
+
+const Stats& Symbolizer::stats() const { return impl_->stats(); }
+
+}  // namespace heapledger::symbolizer
