@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// heapledger collect: the sidecar that samples every ledger and serves metrics
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "collector/cli/collect_loop.h"
+#include "collector/cli/verb.h"
+#include "collector/exporter/endpoints.h"
+#include "collector/exporter/host_source.h"
+#include "collector/exporter/http_server.h"
+#include "collector/exporter/listen_address.h"
+
+namespace heapledger::collector::cli {
+namespace {
+
+constexpr std::size_t kMaxConnections = 1024;
+// What the sampler may take to end before the process ends without it.
+constexpr std::chrono::milliseconds kSamplerPatience{300};
+
+struct Arguments {
+  std::vector<std::string> listen = {"127.0.0.1:9797"};
+  std::string directory;
+  std::string tls_certificate;
+  std::string tls_key;
+  double interval_seconds = 1;
+  std::size_t top = 20;
+  bool insecure = false;
+};
+
+// One connection, one descriptor: half of what we may have goes to clients.
+std::size_t ConnectionLimit() {
+  rlimit files = {};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return kMaxConnections / 4;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  return std::clamp<std::size_t>(files.rlim_cur / 2, 8, kMaxConnections);
+}
+
+absl::StatusOr<HttpServerOptions> ServerOptions(const Arguments& arguments) {
+  HttpServerOptions options;
+  for (const std::string& text : arguments.listen) {
+    absl::StatusOr<ListenAddress> address = ParseListenAddress(text);
+    if (!address.ok()) return address.status();
+    options.listen.push_back(*std::move(address));
+  }
+  options.tls_certificate_file = arguments.tls_certificate;
+  options.tls_key_file = arguments.tls_key;
+  options.allow_remote_plain_text = arguments.insecure;
+  options.max_connections = ConnectionLimit();
+  return options;
+}
+
+CollectLoopOptions LoopOptions(const Arguments& arguments) {
+  CollectLoopOptions options;
+  options.discovery = DiscoveryFor(arguments.directory);
+  options.accounts.top_limit = arguments.top;
+  options.interval = std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double>(arguments.interval_seconds));
+  return options;
+}
+
+EndpointOptions PageOptions(const Arguments& arguments) {
+  EndpointOptions options;
+  // Hysteresis keeps up to twice the number asked for.
+  options.max_callsites = std::max(options.max_callsites, 2 * arguments.top);
+  options.stuck_after = std::max(
+      options.stuck_after, std::chrono::milliseconds(static_cast<std::int64_t>(
+                               arguments.interval_seconds * 20'000)));
+  return options;
+}
+
+// Blocks the signals that end us in this thread and all that it will start.
+sigset_t HoldEndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A log that nobody reads any more is no reason to end.
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void Announce(const HttpServer& server) {
+  std::string line = "heapledger: collect: serving";
+  for (const std::string& url : server.urls()) {
+    line += " " + url + (url.starts_with("unix:") ? "" : "/metrics");
+  }
+  std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+int Run(const Arguments& arguments, const CommandLine& line) {
+  const absl::StatusOr<HttpServerOptions> options = ServerOptions(arguments);
+  if (!options.ok()) {
+    return Fail("collect", std::string(options.status().message()), kUsage);
+  }
+  const sigset_t end_signals = HoldEndSignals();
+  HostSource source;
+  HttpServer server(*options);
+  const Endpoints pages(PageOptions(arguments), &source, &server);
+  if (const absl::Status status = server.Start(); !status.ok()) {
+    return Fail("collect", std::string(status.message()), kUsage);
+  }
+  CollectLoop loop(LoopOptions(arguments), &source,
+                   [](const std::string& why) { Fail("collect", why); });
+  loop.Start();
+  if (!line.quiet) Announce(server);
+
+  int signal = 0;
+  while (sigwait(&end_signals, &signal) != 0) {
+  }
+  server.Stop();
+  // Nothing of ours needs saving: what counts lies in the ledgers.
+  if (!loop.Stop(kSamplerPatience)) std::_Exit(kDone);
+  return kDone;
+}
+
+}  // namespace
+
+Verb AddCollect(CLI::App& parent, const CommandLine& line) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const app = parent.add_subcommand(
+      "collect", "Serve the accounts of all measured programs to Prometheus");
+  app->add_option("--listen", arguments->listen,
+                  "Address to serve on, repeatable (default 127.0.0.1:9797); "
+                  "[::1]:PORT and unix:/PATH too, port 0 takes any")
+      ->allow_extra_args(false)
+      ->type_name("ADDR:PORT");
+  app->add_option("--interval", arguments->interval_seconds,
+                  "Seconds between samples (default 1)")
+      ->check(CLI::Range(0.01, 3600.0).description(""))
+      ->type_name("SECONDS");
+  app->add_option("--top", arguments->top,
+                  "Callsites with series of their own, per program (default "
+                  "20); the rest is summed into _other")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->type_name("N");
+  app->add_option("--dir", arguments->directory, "Look in this directory")
+      ->type_name("DIR");
+  app->add_option("--tls-cert", arguments->tls_certificate,
+                  "Serve TLS with this certificate chain (PEM)")
+      ->type_name("FILE");
+  app->add_option("--tls-key", arguments->tls_key,
+                  "The certificate's private key (PEM)")
+      ->type_name("FILE");
+  app->add_flag("--insecure", arguments->insecure,
+                "Let other hosts read in plain text");
+  app->footer("Example: heapledger collect --listen 127.0.0.1:9797");
+  return {app, [arguments, &line] { return Run(*arguments, line); }};
+}
+
+}  // namespace heapledger::collector::cli

@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/cli/report_view.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "collector/cli/output.h"
+
+namespace heapledger::collector::cli {
+namespace {
+
+// More callsites than any ledger holds.
+constexpr std::size_t kAllCallsites = std::size_t{1} << 30;
+
+using Json = nlohmann::ordered_json;
+
+std::string FunctionName(const ResolvedFrame& frame) {
+  if (!frame.function.empty()) return frame.function;
+  return absl::StrCat(frame.module.empty() ? "?" : frame.module, "+0x",
+                      absl::Hex(frame.rel_pc));
+}
+
+std::vector<ReportRow> CallsiteRows(const ProcessView& view) {
+  std::vector<ReportRow> rows;
+  for (const CallsiteView& callsite : view.top) {
+    ReportRow& row = rows.emplace_back();
+    row.callsite = callsite.fingerprint.ToString();
+    row.name = callsite.name;
+    row.counters = callsite.counters;
+    row.callsites = callsite.callsites;
+  }
+  return rows;
+}
+
+// Callsites of one function or module added up.
+std::vector<ReportRow> GroupedRows(const ProcessView& view, GroupBy by) {
+  std::map<std::pair<std::string, std::string>, ReportRow> groups;
+  for (const CallsiteView& callsite : view.top) {
+    CallsiteName name = callsite.name;
+    name.line = 0;
+    if (by == GroupBy::kModule) {
+      if (name.module.empty()) name.module = name.function;
+      name.function.clear();
+      name.file.clear();
+    }
+    ReportRow& row = groups[{name.function, name.module}];
+    row.name = name;
+    row.counters += callsite.counters;
+    row.callsites.insert(row.callsites.end(), callsite.callsites.begin(),
+                         callsite.callsites.end());
+  }
+  std::vector<ReportRow> rows;
+  for (auto& [key, row] : groups) rows.push_back(std::move(row));
+  return rows;
+}
+
+double Seconds(const LedgerSnapshot& before, const LedgerSnapshot& after) {
+  return static_cast<double>(after.taken_monotonic_ns -
+                             before.taken_monotonic_ns) /
+         1e9;
+}
+
+double Rate(const HeapCounters& before, const HeapCounters& after,
+            double seconds) {
+  return (static_cast<double>(after.live_bytes()) -
+          static_cast<double>(before.live_bytes())) /
+         seconds;
+}
+
+void AddGrowth(const ProcessView& before, Report& report) {
+  const double seconds = Seconds(*before.snapshot, *report.snapshot);
+  if (seconds <= 0) return;
+  std::unordered_map<std::string, const HeapCounters*> earlier;
+  for (const CallsiteView& callsite : before.top) {
+    earlier[callsite.fingerprint.ToString()] = &callsite.counters;
+  }
+  for (ReportRow& row : report.rows) {
+    const auto found = earlier.find(row.callsite);
+    row.growth = Rate(found == earlier.end() ? HeapCounters() : *found->second,
+                      row.counters, seconds);
+  }
+  report.growth =
+      Rate(before.snapshot->totals, report.snapshot->totals, seconds);
+}
+
+std::string ValueText(const HeapCounters& counters, Value value) {
+  const std::uint64_t number = ValueOf(counters, value);
+  return value == Value::kLiveBytes || value == Value::kAllocatedBytes
+             ? HumanBytes(number)
+             : HumanCount(number);
+}
+
+std::string ValueTitle(Value value) {
+  switch (value) {
+    case Value::kLiveBytes:
+      return "LIVE";
+    case Value::kLiveObjects:
+      return "OBJECTS";
+    case Value::kAllocatedBytes:
+      return "ALLOCATED";
+    case Value::kAllocations:
+      return "ALLOCATIONS";
+  }
+  return "";
+}
+
+// The second figure of a row: objects beside bytes, bytes beside objects.
+Value Companion(Value value) {
+  switch (value) {
+    case Value::kLiveBytes:
+      return Value::kLiveObjects;
+    case Value::kLiveObjects:
+      return Value::kLiveBytes;
+    case Value::kAllocatedBytes:
+      return Value::kAllocations;
+    case Value::kAllocations:
+      return Value::kAllocatedBytes;
+  }
+  return value;
+}
+
+std::string StackText(const LedgerSnapshot& snapshot, std::uint32_t callsite,
+                      FrameNames& names) {
+  std::string text;
+  const CallsiteInfo& info = snapshot.tables->callsites[callsite];
+  for (const std::uint32_t frame : snapshot.stack(info)) {
+    for (const ResolvedFrame& f : names.Resolve(snapshot, frame)) {
+      const CallsiteName place{"", f.module, f.file, f.line};
+      absl::StrAppend(&text, "      ", Printable(FunctionName(f)), "  ",
+                      Printable(place.Location()),
+                      f.inlined ? "  (inlined)" : "", "\n");
+    }
+  }
+  if (info.truncated) text += "      … deeper than --max-depth\n";
+  if (info.incomplete) text += "      … no unwind rule beyond\n";
+  return text;
+}
+
+Json FrameJson(const ResolvedFrame& frame) {
+  Json json;
+  json["function"] = FunctionName(frame);
+  json["module"] = frame.module;
+  if (!frame.file.empty()) json["file"] = frame.file;
+  if (frame.line != 0) json["line"] = frame.line;
+  if (frame.inlined) json["inlined"] = true;
+  return json;
+}
+
+Json StackJson(const LedgerSnapshot& snapshot, std::uint32_t callsite,
+               FrameNames& names) {
+  Json stack = Json::array();
+  const CallsiteInfo& info = snapshot.tables->callsites[callsite];
+  for (const std::uint32_t frame : snapshot.stack(info)) {
+    for (const ResolvedFrame& resolved : names.Resolve(snapshot, frame)) {
+      stack.push_back(FrameJson(resolved));
+    }
+  }
+  return stack;
+}
+
+Json RowJson(const Report& report, const ReportRow& row, FrameNames& names) {
+  const LedgerSnapshot& snapshot = *report.snapshot;
+  Json json;
+  if (!row.callsite.empty()) json["callsite"] = row.callsite;
+  if (!row.name.function.empty()) json["function"] = row.name.function;
+  json["module"] = row.name.module;
+  if (!row.name.file.empty()) json["file"] = row.name.file;
+  if (row.name.line != 0) json["line"] = row.name.line;
+  json.update(CountersJson(row.counters));
+  if (row.growth) json["growth_bytes_per_second"] = *row.growth;
+  if (!row.callsite.empty()) {
+    json["stack"] = StackJson(snapshot, row.callsites.front(), names);
+  }
+  return json;
+}
+
+Json ProcessJson(const LedgerSnapshot& snapshot) {
+  const LedgerIdentity& who = snapshot.identity;
+  Json json;
+  json["pid"] = who.pid;
+  json["start_time_ticks"] = who.start_time_ticks;
+  json["image"] = who.image;
+  json["uid"] = who.uid;
+  json["program"] = who.Program();
+  json["exe"] = who.exe;
+  if (who.parent_pid != 0) json["parent_pid"] = who.parent_pid;
+  json["state"] = std::string(StateWord(snapshot.state));
+  if (snapshot.state == ProcessState::kOff) {
+    json["off_reason"] = OffReasonWord(snapshot.off_reason);
+  }
+  json["mode"] = std::string(ModeWord(snapshot.mode));
+  json["stack"] = std::string(StackWord(snapshot.stack_detail));
+  json["max_depth"] = snapshot.max_depth;
+  json["shim_version"] = who.shim_version;
+  return json;
+}
+
+// "12 × stacks deeper than --max-depth were cut; …"
+std::string DegradedLine(const LedgerSnapshot& snapshot) {
+  std::vector<std::string> parts;
+  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
+    const std::uint64_t count = snapshot.degraded[kind];
+    if (count == 0) continue;
+    parts.push_back(absl::StrCat(HumanCount(count), " × ", DegradedText(kind)));
+  }
+  if (snapshot.corrupt_records != 0) {
+    parts.push_back(absl::StrCat(HumanCount(snapshot.corrupt_records),
+                                 " × records of the ledger made no sense"));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+std::string UnmeasuredLine(const std::vector<UnmeasuredProcess>& processes) {
+  std::vector<std::string> parts;
+  for (const UnmeasuredProcess& process : processes) {
+    parts.push_back(
+        absl::StrCat("pid ", process.pid, process.program.empty() ? "" : " ",
+                     Printable(process.program), " (",
+                     process.off_reason ? OffReasonText(*process.off_reason)
+                                        : "no reason given",
+                     ")"));
+  }
+  return absl::StrJoin(parts, "; ");
+}
+
+}  // namespace
+
+std::uint64_t ValueOf(const HeapCounters& counters, Value value) {
+  switch (value) {
+    case Value::kLiveBytes:
+      return counters.live_bytes();
+    case Value::kLiveObjects:
+      return counters.live_objects();
+    case Value::kAllocatedBytes:
+      return counters.allocated_bytes;
+    case Value::kAllocations:
+      return counters.allocated_objects;
+  }
+  return 0;
+}
+
+std::shared_ptr<const ProcessView> ViewAll(
+    std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names) {
+  AccountOptions options;
+  options.top_limit = kAllCallsites;
+  options.history_limit = 0;
+  return ProcessAccount(options, &names).Update(std::move(snapshot));
+}
+
+Report MakeReport(const ProcessView& view, const ReportOptions& options,
+                  const ProcessView* before) {
+  Report report;
+  report.snapshot = view.snapshot;
+  report.rows = options.by == GroupBy::kCallsite
+                    ? CallsiteRows(view)
+                    : GroupedRows(view, options.by);
+  std::ranges::stable_sort(
+      report.rows, [&](const ReportRow& a, const ReportRow& b) {
+        return std::tuple(ValueOf(b.counters, options.sort), a.callsite) <
+               std::tuple(ValueOf(a.counters, options.sort), b.callsite);
+      });
+  if (options.limit != 0 && report.rows.size() > options.limit) {
+    for (std::size_t i = options.limit; i < report.rows.size(); ++i) {
+      report.other += report.rows[i].counters;
+    }
+    report.other_rows = report.rows.size() - options.limit;
+    report.rows.resize(options.limit);
+  }
+  if (before != nullptr) AddGrowth(*before, report);
+  return report;
+}
+
+std::string ReportHeader(const Report& report) {
+  const LedgerSnapshot& snapshot = *report.snapshot;
+  const HeapCounters& totals = snapshot.totals;
+  const std::string mode =
+      snapshot.mode == MeasureMode::kExact
+          ? "exact"
+          : absl::StrCat(std::string(ModeWord(snapshot.mode)), " every ",
+                         HumanBytes(snapshot.sample_bytes));
+  std::string text = absl::StrCat(
+      Printable(snapshot.identity.Program()), "  pid ", snapshot.identity.pid,
+      "  ", std::string(StateWord(snapshot.state)), "  ", mode, ", ",
+      std::string(StackWord(snapshot.stack_detail)), " stacks\n");
+  absl::StrAppend(&text, "live ", HumanBytes(totals.live_bytes()), " in ",
+                  HumanCount(totals.live_objects()), " objects, peak ",
+                  HumanBytes(snapshot.peak_live_bytes));
+  if (report.growth) {
+    absl::StrAppend(&text, ", growth ", HumanRate(*report.growth));
+  }
+  absl::StrAppend(&text, "\nallocated ", HumanBytes(totals.allocated_bytes),
+                  " in ", HumanCount(totals.allocated_objects),
+                  " allocations, freed ", HumanBytes(totals.freed_bytes),
+                  " in ", HumanCount(totals.freed_objects), " frees\n");
+  if (totals.inherited_objects != 0) {
+    absl::StrAppend(&text, "inherited ", HumanBytes(totals.inherited_bytes),
+                    " in ", HumanCount(totals.inherited_objects),
+                    " objects at the fork\n");
+  }
+  if (snapshot.state == ProcessState::kOff) {
+    absl::StrAppend(&text, "off: ", OffReasonText(snapshot.off_reason), "; ",
+                    OffReasonRemedy(snapshot.off_reason), "\n");
+  }
+  if (const std::string line = DegradedLine(snapshot); !line.empty()) {
+    absl::StrAppend(&text, "degraded: ", line, "\n");
+  }
+  if (const std::string line = UnmeasuredLine(report.unmeasured);
+      !line.empty()) {
+    absl::StrAppend(&text, "not measured: ", line, "\n");
+  }
+  return text;
+}
+
+std::string ReportTable(const Report& report, const ReportOptions& options,
+                        FrameNames& names) {
+  using Align = Table::Align;
+  const bool by_callsite = options.by == GroupBy::kCallsite;
+  const bool grows = report.growth.has_value();
+  const Value companion = Companion(options.value);
+  std::vector<Table::Column> columns = {
+      {ValueTitle(options.value), Align::kRight},
+      {ValueTitle(companion), Align::kRight}};
+  if (grows) columns.push_back({"GROWTH", Align::kRight});
+  if (by_callsite) columns.push_back({"CALLSITE"});
+  if (options.by != GroupBy::kModule) columns.push_back({"FUNCTION"});
+  columns.push_back({by_callsite ? "LOCATION" : "MODULE"});
+  Table table(std::move(columns));
+  const auto add = [&](const ReportRow& row) {
+    std::vector<std::string> cells = {ValueText(row.counters, options.value),
+                                      ValueText(row.counters, companion)};
+    if (grows) cells.push_back(row.growth ? HumanRate(*row.growth) : "");
+    if (by_callsite) cells.push_back(row.callsite);
+    if (options.by != GroupBy::kModule) {
+      cells.push_back(ShortFunction(Printable(row.name.function)));
+    }
+    cells.push_back(ShortPath(
+        Printable(by_callsite ? row.name.Location() : row.name.module)));
+    table.AddRow(std::move(cells));
+  };
+  for (const ReportRow& row : report.rows) add(row);
+  if (report.other_rows != 0) {
+    ReportRow other;
+    other.counters = report.other;
+    other.callsite = "_other";
+    const std::string rest = absl::StrCat(report.other_rows, " more");
+    other.name.function = rest;
+    other.name.module = options.by == GroupBy::kModule ? rest : "";
+    add(other);
+  }
+  std::string text = table.ToString();
+  if (!options.stacks || !by_callsite) return text;
+  for (const ReportRow& row : report.rows) {
+    absl::StrAppend(&text, "\n  ", row.callsite, "  ",
+                    ValueText(row.counters, options.value), "\n",
+                    StackText(*report.snapshot, row.callsites.front(), names));
+  }
+  return text;
+}
+
+Json CountersJson(const HeapCounters& counters) {
+  Json json;
+  json["live_bytes"] = counters.live_bytes();
+  json["live_objects"] = counters.live_objects();
+  json["allocated_bytes"] = counters.allocated_bytes;
+  json["allocations"] = counters.allocated_objects;
+  json["freed_bytes"] = counters.freed_bytes;
+  json["frees"] = counters.freed_objects;
+  json["inherited_bytes"] = counters.inherited_bytes;
+  json["inherited_objects"] = counters.inherited_objects;
+  return json;
+}
+
+Json UnmeasuredJson(const std::vector<UnmeasuredProcess>& processes) {
+  Json list = Json::array();
+  for (const UnmeasuredProcess& process : processes) {
+    Json json;
+    json["pid"] = process.pid;
+    json["program"] = process.program;
+    json["alive"] = process.alive;
+    if (process.off_reason) {
+      json["reason"] = OffReasonWord(*process.off_reason);
+      json["text"] = OffReasonText(*process.off_reason);
+      json["remedy"] = OffReasonRemedy(*process.off_reason);
+    }
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+Json ReportJson(const Report& report, const ReportOptions& options,
+                FrameNames& names) {
+  const LedgerSnapshot& snapshot = *report.snapshot;
+  Json json;
+  json["process"] = ProcessJson(snapshot);
+  json["totals"] = CountersJson(snapshot.totals);
+  json["peak_live_bytes"] = snapshot.peak_live_bytes;
+  if (report.growth) json["growth_bytes_per_second"] = *report.growth;
+  json["ledger_bytes"] = snapshot.ledger_bytes;
+  json["degraded"] = Json::object();
+  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
+    if (snapshot.degraded[kind] == 0) continue;
+    json["degraded"][DegradedWord(kind)] = snapshot.degraded[kind];
+  }
+  json["corrupt_records"] = snapshot.corrupt_records;
+  json["unmeasured"] = UnmeasuredJson(report.unmeasured);
+  const char* const rows = options.by == GroupBy::kCallsite   ? "callsites"
+                           : options.by == GroupBy::kFunction ? "functions"
+                                                              : "modules";
+  json[rows] = Json::array();
+  for (const ReportRow& row : report.rows) {
+    json[rows].push_back(RowJson(report, row, names));
+  }
+  json["other"] = CountersJson(report.other);
+  json["other"]["rows"] = report.other_rows;
+  return json;
+}
+
+std::string FoldedStacks(const LedgerSnapshot& snapshot, Value value,
+                         FrameNames& names) {
+  std::map<std::string, std::uint64_t> lines;
+  const auto callsites = snapshot.callsites();
+  for (std::size_t i = 0; i < callsites.size(); ++i) {
+    const std::uint64_t number = ValueOf(snapshot.counters[i], value);
+    if (number == 0) continue;
+    std::vector<std::string> functions;
+    for (const std::uint32_t frame : snapshot.stack(callsites[i])) {
+      for (const ResolvedFrame& resolved : names.Resolve(snapshot, frame)) {
+        std::string name = Printable(FunctionName(resolved));
+        std::ranges::replace(name, ';', ':');  // the separator
+        functions.push_back(std::move(name));
+      }
+    }
+    if (functions.empty()) {
+      functions.push_back(callsites[i].overflow ? "[overflow]" : "[no stack]");
+    }
+    std::ranges::reverse(functions);
+    lines[absl::StrJoin(functions, ";")] += number;
+  }
+  std::string text;
+  for (const auto& [stack, number] : lines) {
+    absl::StrAppend(&text, stack, " ", number, "\n");
+  }
+  return text;
+}
+
+std::string JsonText(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace heapledger::collector::cli

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A process' books, sorted and cut as the user asked, as text, JSON or folded
+// stacks. Shared by report, top and run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collector/ledger/naming.h"
+#include "collector/ledger/process_account.h"
+#include "collector/shm/snapshot.h"
+
+namespace heapledger::collector::cli {
+
+enum class Value { kLiveBytes, kLiveObjects, kAllocatedBytes, kAllocations };
+enum class GroupBy { kCallsite, kFunction, kModule };
+
+[[nodiscard]] std::uint64_t ValueOf(const HeapCounters& counters, Value value);
+
+struct ReportOptions {
+  Value value = Value::kLiveBytes;
+  Value sort = Value::kLiveBytes;
+  GroupBy by = GroupBy::kCallsite;
+  std::size_t limit = 20;  // 0: all
+  bool stacks = false;     // with each callsite
+};
+
+struct ReportRow {
+  std::string callsite;  // fingerprint; empty when grouped otherwise
+  CallsiteName name;
+  HeapCounters counters;
+  std::vector<std::uint32_t> callsites;  // indexes into the snapshot's
+  std::optional<double> growth;          // bytes per second, where measured
+};
+
+// Rows plus other equal the totals of the snapshot.
+struct Report {
+  std::shared_ptr<const LedgerSnapshot> snapshot;
+  std::vector<ReportRow> rows;
+  HeapCounters other;
+  std::size_t other_rows = 0;
+  std::vector<UnmeasuredProcess> unmeasured;
+  std::optional<double> growth;
+};
+
+// All callsites of one snapshot by name.
+[[nodiscard]] std::shared_ptr<const ProcessView> ViewAll(
+    std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names);
+
+// `before`, an earlier view of the same ledger, gives growth; may be null.
+[[nodiscard]] Report MakeReport(const ProcessView& view,
+                                const ReportOptions& options,
+                                const ProcessView* before = nullptr);
+
+[[nodiscard]] std::string ReportHeader(const Report& report);
+[[nodiscard]] std::string ReportTable(const Report& report,
+                                      const ReportOptions& options,
+                                      FrameNames& names);
+[[nodiscard]] nlohmann::ordered_json ReportJson(const Report& report,
+                                                const ReportOptions& options,
+                                                FrameNames& names);
+// "outermost;…;innermost value" per stack, for flame graph tools.
+[[nodiscard]] std::string FoldedStacks(const LedgerSnapshot& snapshot,
+                                       Value value, FrameNames& names);
+
+[[nodiscard]] nlohmann::ordered_json CountersJson(const HeapCounters& counters);
+[[nodiscard]] nlohmann::ordered_json UnmeasuredJson(
+    const std::vector<UnmeasuredProcess>& processes);
+// Ends in a line break; what is no UTF-8 is replaced.
+[[nodiscard]] std::string JsonText(const nlohmann::ordered_json& json);
+
+}  // namespace heapledger::collector::cli

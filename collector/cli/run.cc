@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+// heapledger run [options] -- CMD…
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "collector/cli/child.h"
+#include "collector/cli/output.h"
+#include "collector/cli/report_view.h"
+#include "collector/cli/run_directory.h"
+#include "collector/cli/shim.h"
+#include "collector/cli/verb.h"
+#include "collector/profile/resolver.h"
+#include "collector/shm/host_ledgers.h"
+
+namespace heapledger::collector::cli {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> command;
+  std::string stack;
+  std::optional<std::uint32_t> max_depth;
+  std::string allocator = "system";
+  std::vector<std::string> follow;
+  std::string directory;
+  bool discard = false;
+};
+
+std::string FromEnvironment(const char* name) {
+  const char* const value = getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// What the program gets on top of our environment.
+absl::StatusOr<std::map<std::string, std::string>> Environment(
+    const Arguments& arguments, const RunDirectory& directory) {
+  const auto shim = FindShim();
+  if (!shim.ok()) return shim.status();
+  std::string allocator;
+  if (arguments.allocator != "system") {
+    auto found = FindAllocator(arguments.allocator);
+    if (!found.ok()) return found.status();
+    allocator = *std::move(found);
+  }
+  auto preload = PreloadValue(*shim, allocator, FromEnvironment("LD_PRELOAD"));
+  if (!preload.ok()) return preload.status();
+  std::map<std::string, std::string> environment;
+  environment["LD_PRELOAD"] = *std::move(preload);
+  environment["HEAPLEDGER_DIR"] = directory.path();
+  if (!arguments.stack.empty()) {
+    environment["HEAPLEDGER_STACK"] = arguments.stack;
+  }
+  if (arguments.max_depth) {
+    environment["HEAPLEDGER_MAX_DEPTH"] = absl::StrCat(*arguments.max_depth);
+  }
+  if (!arguments.follow.empty()) {
+    environment["HEAPLEDGER_FOLLOW"] = absl::StrJoin(arguments.follow, ",");
+  }
+  return environment;
+}
+
+// The last image of the program itself.
+std::shared_ptr<const LedgerSnapshot> RootOf(const HostSnapshot& host,
+                                             pid_t pid) {
+  std::shared_ptr<const LedgerSnapshot> root;
+  for (const auto& snapshot : host.ledgers) {
+    if (snapshot->identity.pid != static_cast<std::uint32_t>(pid)) continue;
+    if (root == nullptr || snapshot->identity.image > root->identity.image) {
+      root = snapshot;
+    }
+  }
+  return root;
+}
+
+std::string Ending(const ChildResult& result) {
+  if (result.signal != 0) {
+    return absl::StrCat("killed by signal ", result.signal, " (",
+                        strsignal(result.signal), ")");
+  }
+  return absl::StrCat("exit status ", result.status);
+}
+
+std::string WhyUnmeasured(const HostSnapshot& host, pid_t pid) {
+  for (const UnmeasuredProcess& process : host.unmeasured) {
+    if (process.pid != static_cast<std::uint32_t>(pid) || !process.off_reason) {
+      continue;
+    }
+    return absl::StrCat(OffReasonText(*process.off_reason), "; ",
+                        OffReasonRemedy(*process.off_reason));
+  }
+  return "the shim was not loaded or could not make a ledger; ask heapledger "
+         "doctor -- CMD";
+}
+
+// "; 3 more processes measured, 1 not"
+std::string Others(const HostSnapshot& host, std::size_t swept) {
+  const std::size_t measured = host.ledgers.size() + swept -
+                               std::min<std::size_t>(1, host.ledgers.size());
+  std::string text;
+  if (measured > 0) {
+    absl::StrAppend(&text, "; ", HumanCount(measured),
+                    measured == 1 ? " more process" : " more processes",
+                    " or images measured");
+  }
+  if (!host.unmeasured.empty()) {
+    absl::StrAppend(&text, "; ", HumanCount(host.unmeasured.size()),
+                    " not measured");
+  }
+  if (swept > 0) {
+    absl::StrAppend(&text, "; ", HumanCount(swept),
+                    " ledgers of ended processes removed for room");
+  }
+  return text;
+}
+
+std::string NextCommand(const Arguments& arguments, pid_t pid) {
+  std::string command = absl::StrCat("heapledger report ", pid);
+  if (!arguments.directory.empty()) {
+    absl::StrAppend(&command, " --dir ", arguments.directory);
+  }
+  return command;
+}
+
+// One verdict line, a short table, the next command: on stderr, as stdout is
+// the program's.
+void Conclude(const Arguments& arguments, const RunDirectory& directory,
+              const ChildResult& result) {
+  DiscoveryOptions options;
+  options.uid = geteuid();
+  options.directory = directory.path();
+  HostLedgers ledgers(options);
+  const HostSnapshot host = ledgers.Take(UnmeasuredScan::kMarkersOnly);
+  const bool colour = WantsColour(STDERR_FILENO);
+  const std::string program = Printable(arguments.command[0]);
+  const auto root = RootOf(host, result.pid);
+  if (root == nullptr) {
+    std::fprintf(stderr, "heapledger: run: %s: %s; not measured: %s%s\n",
+                 program.c_str(), Ending(result).c_str(),
+                 WhyUnmeasured(host, result.pid).c_str(),
+                 Others(host, directory.swept()).c_str());
+    return;
+  }
+  const std::string verdict =
+      absl::StrCat(program, " (pid ", result.pid, "): ", Ending(result),
+                   "; live at exit ", HumanBytes(root->totals.live_bytes()),
+                   " in ", HumanCount(root->totals.live_objects()),
+                   " objects, peak ", HumanBytes(root->peak_live_bytes), ", ",
+                   HumanCount(root->totals.allocated_objects), " allocations",
+                   Others(host, directory.swept()));
+  std::fprintf(stderr, "heapledger: run: %s\n",
+               Styled(verdict, Style::kBold, colour).c_str());
+  const std::unique_ptr<FrameNames> names = MakeResolver();
+  ReportOptions report_options;
+  report_options.limit = 5;
+  const Report report = MakeReport(*ViewAll(root, *names), report_options);
+  if (!report.rows.empty()) {
+    std::fputs(ReportTable(report, report_options, *names).c_str(), stderr);
+  }
+  if (!arguments.discard) {
+    std::fprintf(stderr, "heapledger: run: next: %s\n",
+                 NextCommand(arguments, result.pid).c_str());
+  }
+}
+
+int Run(const Arguments& arguments, const CommandLine& line) {
+  if (arguments.command.empty()) {
+    return Fail("run", "no command to run; give one: heapledger run -- CMD",
+                kUsage);
+  }
+  auto directory = arguments.directory.empty()
+                       ? RunDirectory::Create(DiscoveryFor(""))
+                       : RunDirectory::Use(arguments.directory);
+  if (!directory.ok()) {
+    return Fail("run", std::string(directory.status().message()), kNotMeasured);
+  }
+  const auto environment = Environment(arguments, *directory);
+  if (!environment.ok()) {
+    directory->Remove();
+    return Fail("run", std::string(environment.status().message()),
+                kNotMeasured);
+  }
+  const ChildResult result = RunChild(arguments.command, *environment,
+                                      [&directory] { directory->Sweep(); });
+  if (result.start_error != 0) {
+    if (arguments.directory.empty()) directory->Remove();
+    return Fail(
+        "run",
+        absl::StrCat("cannot start ", arguments.command[0], ": ",
+                     strerror(result.start_error), "; check its name and PATH"),
+        result.status);
+  }
+  if (!line.quiet) Conclude(arguments, *directory, result);
+  if (arguments.discard && arguments.directory.empty()) directory->Remove();
+  return result.status;
+}
+
+}  // namespace
+
+Verb AddRun(CLI::App& parent, const CommandLine& line) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const app =
+      parent.add_subcommand("run",
+                            "Start a program with the shim, report at "
+                            "its end");
+  app->add_option("CMD", arguments->command,
+                  "The program and its arguments, best after --")
+      ->type_name("...");
+  app->add_option("--stack", arguments->stack,
+                  "full, frame-pointer or caller (default full)")
+      ->check(
+          CLI::IsMember({"full", "frame-pointer", "caller"}).description(""))
+      ->type_name("HOW");
+  app->add_option("--max-depth", arguments->max_depth,
+                  "Frames kept of a stack, 1 to 512 (default 128)")
+      ->check(CLI::Range(1U, 512U).description(""))
+      ->type_name("N");
+  app->add_option("--allocator", arguments->allocator,
+                  "Under the shim: system or jemalloc (default system)")
+      ->check(CLI::IsMember({"system", "jemalloc"}).description(""))
+      ->type_name("NAME");
+  app->add_option("--follow", arguments->follow,
+                  "Children to measure: all, none or names (default all)")
+      ->delimiter(',')
+      ->expected(1)
+      ->type_name("WHOM");
+  app->add_option("--dir", arguments->directory,
+                  "Put the ledgers here and leave them")
+      ->type_name("DIR");
+  app->add_flag("--discard", arguments->discard,
+                "Remove the ledgers at the end");
+  app->footer(
+      "Example: heapledger run --stack caller -- sqlite3 :memory: "
+      "'select 1'");
+  return {app, [arguments, &line] {
+            std::vector<std::string>& command = arguments->command;
+            if (!command.empty() && !line.after_dashes.empty()) {
+              command.emplace_back("--");  // it was the program's own
+            }
+            command.insert(command.end(), line.after_dashes.begin(),
+                           line.after_dashes.end());
+            return Run(*arguments, line);
+          }};
+}
+
+}  // namespace heapledger::collector::cli

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the collector knows of a process after one look at its ledger: plain
+// values, copied and checked, with no way back into shared memory.
+//
+// This is the only header of shm/ that the layers above may see, so the words
+// for states and reasons live here too.
+//
+// Thread safety: a snapshot is immutable once taken and shared by pointer.
+//
+// Invariants:
+//  (1) LedgerSnapshot::totals is the sum of the counters of all callsites.
+//  (2) freed <= inherited + allocated, per callsite and in total.
+//  (3) Frame, module and callsite indexes stay valid in later snapshots of the
+//      same lineage: tables only grow at their end.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace heapledger::collector {
+
+// A ledger's own word, checked against whether the process still runs.
+enum class ProcessState {
+  kStarting,  // the ledger is made, the program not yet entered
+  kLive,
+  kExited,  // ended by itself
+  kKilled,  // gone while its ledger says it lives: a signal, or the OOM killer
+  kReplaced,  // another image took over by exec
+  kOff,       // stopped measuring; see off_reason
+};
+
+enum class MeasureMode { kExact, kSampled, kDormant, kUnknown };
+enum class StackDetail { kFull, kFramePointer, kCaller, kAdaptive, kUnknown };
+
+// One lower-case word each, as `ps` and JSON print them.
+std::string_view StateWord(ProcessState state);
+std::string_view ModeWord(MeasureMode mode);
+std::string_view StackWord(StackDetail detail);
+
+// Ways in which detail was given up, by index into LedgerSnapshot::degraded.
+inline constexpr std::size_t kDegradedKinds = 32;
+// A word for a label value ("stack_truncated"; "unknown_17" where this build
+// knows no name).
+std::string DegradedWord(std::size_t kind);
+// What happened, without the count ("stacks deeper than --max-depth were cut").
+std::string DegradedText(std::size_t kind);
+
+// Why a process is not measured: a word for labels, the reason, and what to do
+// about it (both without a full stop).
+std::string OffReasonWord(std::uint32_t reason);
+std::string OffReasonText(std::uint32_t reason);
+std::string OffReasonRemedy(std::uint32_t reason);
+
+// Sums over shards. `inherited` is what was live at the fork that made this
+// process: it is part of live, and of neither allocated nor any rate.
+struct HeapCounters {
+  std::uint64_t inherited_bytes = 0;
+  std::uint64_t inherited_objects = 0;
+  std::uint64_t allocated_bytes = 0;
+  std::uint64_t allocated_objects = 0;
+  std::uint64_t freed_bytes = 0;
+  std::uint64_t freed_objects = 0;
+
+  [[nodiscard]] std::uint64_t live_bytes() const {
+    return inherited_bytes + allocated_bytes - freed_bytes;
+  }
+  [[nodiscard]] std::uint64_t live_objects() const {
+    return inherited_objects + allocated_objects - freed_objects;
+  }
+  HeapCounters& operator+=(const HeapCounters& other);
+  HeapCounters& operator-=(const HeapCounters& other);
+  friend bool operator==(const HeapCounters&, const HeapCounters&) = default;
+};
+
+struct ModuleInfo {
+  std::string path;
+  std::string build_id;  // raw bytes; see BuildIdHex
+  std::uint64_t load_bias = 0;
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  std::uint64_t inode = 0;  // 0 where unknown
+  bool path_truncated = false;
+  bool loaded = false;
+};
+
+[[nodiscard]] std::string BuildIdHex(std::string_view build_id);
+
+inline constexpr std::uint32_t kNoModule =
+    std::numeric_limits<std::uint32_t>::max();
+
+struct FrameInfo {
+  std::uint64_t pc = 0;
+  std::uint32_t module = kNoModule;  // index into modules
+  bool pc_is_exact = false;          // else a return address: look up pc - 1
+};
+
+struct CallsiteInfo {
+  std::uint32_t id = 0;  // in the ledger; the first where records were merged
+  std::uint32_t depth = 0;
+  std::uint32_t stack_begin = 0;  // see SnapshotTables::stacks
+  std::uint32_t stack_size = 0;
+  bool truncated = false;    // outer frames are missing
+  bool incomplete = false;   // the walk met a frame that it could not pass
+  bool caller_only = false;  // only the return address was taken
+  bool inherited = false;    // blocks that were live at the fork
+  bool overflow = false;     // stands for all that found no callsite
+  std::uint64_t first_seen_monotonic_ns = 0;  // 0 where not taken
+};
+
+// What is written once. Shared by the snapshots of a ledger until it grows.
+struct SnapshotTables {
+  std::vector<ModuleInfo> modules;
+  std::vector<FrameInfo> frames;
+  std::vector<CallsiteInfo> callsites;
+  std::vector<std::uint32_t>
+      stacks;  // frame indexes, each stack innermost first
+};
+
+struct LedgerIdentity {
+  std::uint32_t pid = 0;
+  std::uint32_t uid = 0;
+  std::uint64_t start_time_ticks = 0;
+  std::uint64_t pid_namespace = 0;
+  std::uint32_t image = 0;
+  std::uint32_t parent_pid = 0;  // the forking process, 0 if unknown
+  std::uint64_t parent_start_time_ticks = 0;
+  std::uint64_t created_realtime_ns = 0;
+  std::uint64_t created_monotonic_ns = 0;
+  std::string boot_id;
+  std::string exe;
+  std::string comm;
+  std::string shim_version;
+
+  // "<pid>-<start>.<image>": one value per ledger of a boot and pid namespace.
+  [[nodiscard]] std::string Key() const;
+  // The program's short name: the last part of exe, else comm, else "?".
+  [[nodiscard]] std::string Program() const;
+};
+
+struct LedgerSnapshot {
+  std::string path;
+  std::uint64_t lineage = 0;  // one value per reader that goes on
+  LedgerIdentity identity;
+  MeasureMode mode = MeasureMode::kUnknown;
+  StackDetail stack_detail = StackDetail::kUnknown;
+  std::uint32_t max_depth = 0;
+  std::uint32_t sample_bytes = 0;  // 0 when exact
+  ProcessState state = ProcessState::kStarting;
+  std::uint32_t off_reason = 0;
+  std::uint64_t state_changed_realtime_ns = 0;
+  std::array<std::uint64_t, kDegradedKinds> degraded{};
+
+  std::shared_ptr<const SnapshotTables> tables;
+  std::vector<HeapCounters> counters;  // by callsite index
+  HeapCounters totals;
+  std::uint64_t peak_live_bytes = 0;
+
+  std::uint64_t ledger_bytes = 0;  // backed by memory
+  std::uint64_t cap_bytes = 0;
+  std::uint64_t corrupt_records =
+      0;  // left out or repaired, as they made no sense
+  std::uint64_t taken_monotonic_ns = 0;
+  std::uint64_t taken_realtime_ns = 0;
+
+  [[nodiscard]] std::span<const CallsiteInfo> callsites() const {
+    return std::span(tables->callsites).first(counters.size());
+  }
+  [[nodiscard]] std::span<const std::uint32_t> stack(
+      const CallsiteInfo& callsite) const {
+    return std::span(tables->stacks)
+        .subspan(callsite.stack_begin, callsite.stack_size);
+  }
+  // Null where the frame lies in no module (JIT code).
+  [[nodiscard]] const ModuleInfo* module_of(const FrameInfo& frame) const {
+    return frame.module < tables->modules.size()
+               ? &tables->modules[frame.module]
+               : nullptr;
+  }
+  [[nodiscard]] bool degraded_at_all() const;
+};
+
+// A process that the shim was meant for and that has no counts.
+struct UnmeasuredProcess {
+  std::uint32_t pid = 0;
+  std::uint64_t start_time_ticks = 0;
+  std::uint32_t uid = 0;
+  bool alive = false;
+  std::string program;  // empty where nobody knows any more
+  // The shim's own reason; none where it is mapped and has said nothing.
+  std::optional<std::uint32_t> off_reason;
+};
+
+// Everything found on this host at one time.
+struct HostSnapshot {
+  std::vector<std::shared_ptr<const LedgerSnapshot>> ledgers;
+  std::vector<UnmeasuredProcess> unmeasured;
+  std::vector<std::string> problems;  // a sentence per ledger that was refused
+  std::uint64_t taken_monotonic_ns = 0;
+};
+
+}  // namespace heapledger::collector

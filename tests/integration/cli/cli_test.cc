@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// The heapledger executable as a user or a script meets it: output, goldens,
+// exit codes. HEAPLEDGER_UPDATE_GOLDENS=1 writes the goldens anew.
+#include <gtest/gtest.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/support/ledger_builder.h"
+#include "tests/support/temp_directory.h"
+
+namespace heapledger {
+namespace {
+
+using nlohmann::json;
+using testing::LedgerBuilder;
+using testing::TempDirectory;
+
+struct Outcome {
+  int status = -1;
+  std::string out;
+  std::string err;
+};
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+class CliTest : public ::testing::Test {
+ protected:
+  CliTest() {
+    ledgers_ = temp_.Path("ledgers");
+    std::filesystem::create_directory(ledgers_);
+    chmod(ledgers_.c_str(), 0700);
+  }
+
+  // `words` go through a shell. `before` sets variables.
+  Outcome Heapledger(const std::string& words, const std::string& before = "") {
+    const std::string command = before + " HEAPLEDGER_DIR=" + ledgers_ +
+                                " " HEAPLEDGER_BINARY " " + words + " >" +
+                                temp_.Path("out") + " 2>" + temp_.Path("err") +
+                                " </dev/null";
+    const int wait_status = std::system(command.c_str());
+    return {WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1,
+            ReadAll(temp_.Path("out")), ReadAll(temp_.Path("err"))};
+  }
+
+  // A dead program with three callsites, one of them inherited.
+  std::string WriteLedger() {
+    LedgerBuilder builder;
+    const auto program =
+        builder.AddModule("/nonexistent/bin/orders", 0x10000, "\xaa\xbb");
+    const auto library =
+        builder.AddModule("/nonexistent/lib/libcache.so.2", 0x50000, "\xcc");
+    const auto main = builder.AddFrame(0x10100, program);
+    const auto serve = builder.AddFrame(0x10200, program);
+    const auto insert = builder.AddFrame(0x50300, library);
+    const auto a = builder.AddCallsite(builder.AddStack({insert, serve, main}));
+    const auto b = builder.AddCallsite(builder.AddStack({serve, main}),
+                                       ledger::kCallsiteTruncated);
+    const auto c = builder.AddCallsite(builder.AddStack({main}),
+                                       ledger::kCallsiteInherited);
+    builder.Allocate(a, 0, 4096, 4);
+    builder.Free(a, 1, 1024, 1);
+    builder.Allocate(b, 2, 1'000'000, 2000);
+    builder.Free(b, 2, 1'000'000, 2000);
+    builder.Allocate(c, 0, 512, 2);
+    builder.header().peak_live_bytes = 500'000;
+    builder.header().degraded[0] = 12;
+    const std::string path = ledgers_ + "/4242-987654.ledger";
+    builder.WriteTo(path);
+    return path;
+  }
+
+  void ExpectGolden(const std::string& name, const std::string& text) {
+    const std::string path = std::string(HEAPLEDGER_GOLDENS "/") + name;
+    if (std::getenv("HEAPLEDGER_UPDATE_GOLDENS") != nullptr) {
+      std::ofstream(path) << text;
+    }
+    EXPECT_EQ(text, ReadAll(path)) << name;
+  }
+
+  TempDirectory temp_;
+  std::string ledgers_;
+};
+
+TEST_F(CliTest, HelpFitsOneScreenAndNamesEveryVerb) {
+  const Outcome help = Heapledger("--help");
+  EXPECT_EQ(help.status, 0);
+  EXPECT_LE(std::ranges::count(help.out, '\n'), 24);
+  for (const char* verb : {"run", "ps", "top", "report", "doctor"}) {
+    EXPECT_NE(help.out.find(std::string("  ") + verb), std::string::npos);
+    const Outcome own = Heapledger(std::string(verb) + " --help");
+    EXPECT_EQ(own.status, 0) << verb;
+    EXPECT_NE(own.out.find("Example"), std::string::npos) << verb;
+    EXPECT_NE(own.out.find("heapledger " + std::string(verb)),
+              std::string::npos)
+        << verb;
+  }
+  EXPECT_EQ(Heapledger("--version").out.rfind("heapledger ", 0), 0U);
+}
+
+TEST_F(CliTest, WrongUsageEndsWithTwoAndOneSentence) {
+  for (const char* words :
+       {"", "frobnicate", "report", "report 1 --value weight",
+        "report 1 --nonsense", "top", "run", "run --max-depth 0 -- true",
+        "run --allocator tcmalloc -- true", "ps --interval never"}) {
+    const Outcome outcome = Heapledger(words);
+    EXPECT_EQ(outcome.status, 2) << words;
+    EXPECT_EQ(outcome.out, "") << words;
+    EXPECT_EQ(outcome.err.rfind("heapledger: ", 0), 0U) << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  }
+}
+
+TEST_F(CliTest, ReportsADeadProgramByPidNameAndFile) {
+  const std::string path = WriteLedger();
+  const Outcome by_pid = Heapledger("report 4242 --json");
+  EXPECT_EQ(by_pid.status, 0) << by_pid.err;
+  EXPECT_EQ(by_pid.err, "");
+  ExpectGolden("report.json", by_pid.out);
+  EXPECT_EQ(Heapledger("report orders --json").out, by_pid.out);
+  EXPECT_EQ(Heapledger("report " + path + " --format json").out, by_pid.out);
+}
+
+TEST_F(CliTest, ReportsAsTextAndFoldedStacks) {
+  WriteLedger();
+  ExpectGolden("report.txt", Heapledger("report 4242").out);
+  ExpectGolden("report_verbose.txt", Heapledger("report 4242 -v").out);
+  ExpectGolden("report_by_module.txt",
+               Heapledger("report 4242 --by module --value allocations").out);
+  ExpectGolden("report.folded",
+               Heapledger("report 4242 --format folded --value "
+                          "allocated-bytes")
+                   .out);
+}
+
+TEST_F(CliTest, RowsAndOtherAddUpUnderALimit) {
+  WriteLedger();
+  const json report =
+      json::parse(Heapledger("report 4242 --json --limit 1").out);
+  ASSERT_EQ(report["callsites"].size(), 1U);
+  EXPECT_EQ(report["other"]["rows"], 2);
+  for (const char* field : {"live_bytes", "live_objects", "allocated_bytes",
+                            "allocations", "frees", "inherited_bytes"}) {
+    EXPECT_EQ(report["callsites"][0][field].get<std::uint64_t>() +
+                  report["other"][field].get<std::uint64_t>(),
+              report["totals"][field].get<std::uint64_t>())
+        << field;
+  }
+}
+
+TEST_F(CliTest, SaysWhyThereIsNoLedgerAndWhatToDo) {
+  const Outcome missing = Heapledger("report 999999999");
+  EXPECT_EQ(missing.status, 1);
+  EXPECT_EQ(
+      missing.err,
+      "heapledger: report: no ledger for pid 999999999: there is none in " +
+          ledgers_ +
+          "; start it with heapledger run -- CMD, or look at heapledger "
+          "ps\n");
+  ASSERT_EQ(symlink("10", (ledgers_ + "/77-1.off").c_str()), 0);
+  EXPECT_NE(Heapledger("report 77").err.find("MADV_POPULATE_WRITE"),
+            std::string::npos);
+}
+
+TEST_F(CliTest, ListsLedgersAndWhatCouldNotBeRead) {
+  WriteLedger();
+  std::ofstream(ledgers_ + "/9-9.ledger") << std::string(200'000, 'x');
+  const Outcome ps = Heapledger("ps --json");
+  EXPECT_EQ(ps.status, 0);
+  const json list = json::parse(ps.out);
+  ASSERT_EQ(list["ledgers"].size(), 1U);
+  EXPECT_EQ(list["ledgers"][0]["state"], "killed");
+  EXPECT_EQ(list["ledgers"][0]["live_bytes"], 3584);
+  EXPECT_EQ(list["problems"].size(), 1U);
+  const Outcome text = Heapledger("ps");
+  EXPECT_NE(text.out.find("orders"), std::string::npos);
+  EXPECT_NE(text.err.find("wrong magic"), std::string::npos);
+}
+
+TEST_F(CliTest, KeepsTerminalCodesOfNamesOut) {
+  LedgerBuilder builder;
+  std::snprintf(builder.header().exe, sizeof(ledger::Header::exe),
+                "/tmp/evil\x1b[31m\"\n");
+  builder.WriteTo(ledgers_ + "/4242-987654.ledger");
+  const Outcome text = Heapledger("report 4242");
+  EXPECT_EQ(text.out.find('\x1b'), std::string::npos);
+  EXPECT_EQ(json::parse(Heapledger("report 4242 --json").out)["process"]["exe"],
+            "/tmp/evil\x1b[31m\"\n");
+}
+
+TEST_F(CliTest, TopNeedsAProgramThatRuns) {
+  WriteLedger();
+  const Outcome none = Heapledger("top --once --json");
+  EXPECT_EQ(none.status, 0);
+  EXPECT_TRUE(json::parse(none.out)["processes"].empty());
+  const Outcome dead = Heapledger("top --once orders");
+  EXPECT_EQ(dead.status, 1);
+  EXPECT_NE(dead.err.find("does not run any more"), std::string::npos);
+}
+
+TEST_F(CliTest, RunReturnsTheProgramsOwnStatus) {
+  EXPECT_EQ(Heapledger("run -- true").status, 0);
+  EXPECT_EQ(Heapledger("run -- sh -c 'exit 7'").status, 7);
+  EXPECT_EQ(Heapledger("run -- sh -c 'kill -TERM $$'").status, 128 + 15);
+  EXPECT_EQ(Heapledger("run -- " + temp_.Path("nothing")).status, 127);
+  EXPECT_EQ(Heapledger("run -- " + temp_.path()).status, 126);
+}
+
+TEST_F(CliTest, RunLeavesTheProgramsOutputAlone) {
+  const Outcome outcome = Heapledger(
+      "run -- sh -c 'echo out; echo err >&2; test -n "
+      "\"$LD_PRELOAD\"'");
+  EXPECT_EQ(outcome.status, 0);
+  EXPECT_EQ(outcome.out, "out\n");
+  EXPECT_EQ(outcome.err.rfind("err\nheapledger: run: sh", 0), 0U)
+      << outcome.err;
+  EXPECT_EQ(Heapledger("-q run -- sh -c 'echo err >&2'").err, "err\n");
+}
+
+TEST_F(CliTest, RunPutsTheShimBeforeWhatWasPreloaded) {
+  const Outcome outcome = Heapledger(
+      "-q run -- sh -c 'echo $LD_PRELOAD; echo $HEAPLEDGER_DIR; "
+      "echo $HEAPLEDGER_STACK $HEAPLEDGER_MAX_DEPTH'",
+      "LD_PRELOAD=libdl.so.2");
+  EXPECT_NE(outcome.out.find("libheapledger.so:libdl.so.2\n"),
+            std::string::npos)
+      << outcome.out;
+  EXPECT_NE(outcome.out.find(ledgers_ + "/run-"), std::string::npos);
+  EXPECT_NE(Heapledger("-q run --stack caller --max-depth 9 -- sh -c "
+                       "'echo $HEAPLEDGER_STACK $HEAPLEDGER_MAX_DEPTH'")
+                .out.find("caller 9\n"),
+            std::string::npos);
+}
+
+TEST_F(CliTest, RunPassesSignalsOn) {
+  const Outcome outcome = Heapledger(
+      "-q run -- sh -c 'trap \"echo got; exit 5\" TERM; kill -TERM $PPID; "
+      "sleep 5 & wait'");
+  EXPECT_EQ(outcome.status, 5);
+  EXPECT_EQ(outcome.out, "got\n");
+}
+
+TEST_F(CliTest, DoctorNamesWhatKeepsAProgramFromBeingMeasured) {
+  const Outcome good = Heapledger("doctor --json -- sh");
+  EXPECT_EQ(good.status, 0) << good.out;
+  const json checks = json::parse(good.out)["checks"];
+  EXPECT_GE(checks.size(), 5U);
+  const std::string copy = temp_.Path("sh");
+  std::filesystem::copy_file("/bin/sh", copy);
+  chmod(copy.c_str(), 04755);
+  const Outcome bad = Heapledger("doctor -- " + copy);
+  EXPECT_EQ(bad.status, 3);
+  EXPECT_NE(bad.out.find("set-uid"), std::string::npos);
+  EXPECT_EQ(Heapledger("doctor -- no-such-program-here").status, 3);
+}
+
+}  // namespace
+}  // namespace heapledger
