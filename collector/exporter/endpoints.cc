@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/exporter/endpoints.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "collector/exporter/landing_page.h"
+#include "collector/exporter/process_collector.h"
+#include "collector/exporter/self_collector.h"
+#include "collector/exporter/text_format.h"
+
+namespace heapledger::collector {
+namespace {
+
+// The clock of HostView::taken_monotonic_ns.
+std::uint64_t MonotonicNs() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(
+          std::chrono::steady_clock::now().time_since_epoch())
+          .count());
+}
+
+HttpResponse Text(int status, std::string body) {
+  HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
+                     HttpServer* server)
+    : options_(options),
+      source_(source),
+      registry_(&dropped_),
+      started_ns_(MonotonicNs()) {
+  registry_.Add("self",
+                MakeSelfCollector(
+                    source, [server] { return server->stats(); }, &dropped_));
+  registry_.Add("memory", MakeProcessCollector(source));
+  registry_.Add("callsites", MakeCallsiteCollector(
+                                 source, options.max_callsites, &dropped_));
+  AddPage("/metrics", "", server);
+  AddPage("/metrics/memory", "memory", server);
+  AddPage("/metrics/callsites", "callsites", server);
+  server->Handle("/", HttpMethod::kGet, RunOn::kWorkerShared,
+                 [this](const HttpRequest&) {
+                   HttpResponse response;
+                   response.content_type = "text/html; charset=utf-8";
+                   response.body = RenderLandingPage(*source_->host());
+                   response.headers.emplace_back(
+                       "Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'");
+                   return response;
+                 });
+  server->Handle("/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
+                 [this](const HttpRequest&) { return Healthy(); });
+  server->Handle("/-/ready", HttpMethod::kGet, RunOn::kIoThread,
+                 [this](const HttpRequest&) { return Ready(); });
+}
+
+void Endpoints::AddPage(const char* path, std::string page,
+                        HttpServer* server) {
+  server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,
+                 [this, page = std::move(page)](const HttpRequest&) {
+                   HttpResponse response;
+                   response.content_type = kMetricsContentType;
+                   response.body = registry_.Render(page);
+                   return response;
+                 });
+}
+
+HttpResponse Endpoints::Healthy() const {
+  const std::uint64_t last = std::max(source_->last_sample_ns(), started_ns_);
+  const std::uint64_t now = MonotonicNs();
+  const std::chrono::nanoseconds age(now > last ? now - last : 0);
+  if (age <= options_.stuck_after) return Text(200, "healthy\n");
+  return Text(503,
+              absl::StrCat(
+                  "no sample for ",
+                  std::chrono::duration_cast<std::chrono::seconds>(age).count(),
+                  " s: the sampler hangs; restart the collector\n"));
+}
+
+HttpResponse Endpoints::Ready() const {
+  if (source_->last_sample_ns() != 0) return Text(200, "ready\n");
+  return Text(503, "not ready: the first sample is under way\n");
+}
+
+}  // namespace heapledger::collector

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pages of `heapledger collect`, wired to the HTTP front end.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+
+#include "collector/exporter/callsite_collector.h"
+#include "collector/exporter/dropped_series.h"
+#include "collector/exporter/host_source.h"
+#include "collector/exporter/http_server.h"
+#include "collector/exporter/registry.h"
+
+namespace heapledger::collector {
+
+struct EndpointOptions {
+  std::size_t max_callsites = kDefaultMaxCallsites;  // per process
+  // Without a sample for this long /-/healthy says so with a 503. Long, as the
+  // first look at a large program reads its debug information.
+  std::chrono::milliseconds stuck_after{300000};
+};
+
+// Puts /, /metrics, /metrics/memory, /metrics/callsites, /-/healthy and
+// /-/ready on a server.
+//
+// Thread safety: the constructor before HttpServer::Start(); it must outlive
+// the server's running.
+class Endpoints {
+ public:
+  Endpoints(const EndpointOptions& options, const HostSource* source,
+            HttpServer* server);
+
+  [[nodiscard]] const MetricRegistry& registry() const { return registry_; }
+
+ private:
+  void AddPage(const char* path, std::string page, HttpServer* server);
+  HttpResponse Healthy() const;
+  HttpResponse Ready() const;
+
+  EndpointOptions options_;
+  const HostSource* source_;
+  DroppedSeries dropped_;
+  MetricRegistry registry_;
+  const std::uint64_t started_ns_;
+};
+
+}  // namespace heapledger::collector

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Part of http_server.cc: what its pieces share, and the server's state.
+//
+// Everything but Run() and stats() happens on the one I/O thread, so nothing
+// else is locked.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/system/error_code.hpp>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "collector/exporter/http_answer.h"
+#include "collector/exporter/http_router.h"
+#include "collector/exporter/http_server.h"
+#include "collector/exporter/worker_pool.h"
+
+namespace heapledger::collector {
+
+namespace net = boost::asio;
+using Tcp = net::ip::tcp;
+using Unix = net::local::stream_protocol;
+using ErrorCode = boost::system::error_code;
+using AnswerPtr = std::shared_ptr<const HttpAnswer>;
+
+[[nodiscard]] inline AnswerPtr MakeError(int status,
+                                         std::string_view allow = {}) {
+  return std::make_shared<const HttpAnswer>(ErrorAnswer(status, allow));
+}
+
+struct Closer {
+  virtual ~Closer() = default;
+  virtual void Close() = 0;
+};
+
+// What the server's core knows of a connection.
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  virtual ~Connection() = default;
+  virtual void Start() = 0;
+  virtual void Reply(AnswerPtr answer) = 0;
+  virtual void Abort() = 0;  // closes the socket without a word
+
+  // Place among the waiting ones, oldest first.
+  std::optional<std::list<Connection*>::iterator> waiting_place;
+};
+
+class HttpServer::Impl {
+ public:
+  explicit Impl(HttpServerOptions requested)
+      : options(std::move(requested)),
+        stop_timer_(ioc),
+        pool_(options.workers, options.max_queued_requests) {}
+  ~Impl() {
+    Stop();
+    flights_.clear();
+  }
+
+  absl::Status Start();
+  void Stop();
+
+  // Called by connections.
+  void Register(Connection& connection);
+  void Deregister(Connection& connection);
+  void EnterWaiting(Connection& connection);
+  void LeaveWaiting(Connection& connection);
+  void Dispatch(const std::shared_ptr<Connection>& connection,
+                const HttpRoute& route, HttpRequest request, Encoding accepted);
+  void CountResponse(int status);
+  void CountTimeout();
+
+  // Called by listeners.
+  template <typename Socket>
+  void Admit(Socket socket);
+  void RetryAccept(std::function<void()> accept);
+
+  HttpServerStats stats() const;
+
+  const HttpServerOptions options;
+  HttpRouter router;
+  std::vector<std::string> urls;
+  std::vector<std::uint16_t> ports;
+  bool stopping = false;
+
+ private:
+  absl::Status LoadTls();
+  absl::Status Listen(const ListenAddress& address);
+  bool EvictOldestWaiting();
+  void BeginStop();
+  HttpAnswer Run(const HttpHandler& handler, const HttpRequest& request,
+                 Encoding accepted);
+  void Land(const std::string& flight, const AnswerPtr& answer);
+
+  // Connections outlive nothing here: they die with `ioc`, which therefore
+  // comes after what their destructors touch.
+  std::unordered_set<Connection*> connections_;
+  std::list<Connection*> waiting_;
+  mutable std::mutex stats_mutex_;
+  HttpServerStats stats_;
+  std::optional<net::ssl::context> tls_;
+
+ public:
+  net::io_context ioc{1};
+
+ private:
+  net::steady_timer stop_timer_;
+  std::vector<std::unique_ptr<Closer>> listeners_;
+  std::unordered_map<std::string, std::vector<std::shared_ptr<Connection>>>
+      flights_;
+  std::uint64_t next_flight_ = 0;
+  WorkerPool pool_;
+  std::thread io_thread_;
+  std::atomic<bool> running_ = false;
+};
+
+}  // namespace heapledger::collector

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/exporter/landing_page.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "collector/exporter/text_format.h"
+
+namespace heapledger::collector {
+namespace {
+
+// Longest name shown, in bytes.
+constexpr std::size_t kMaxNameBytes = 256;
+
+constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPages =
+    {{{"/metrics", "all metrics, for Prometheus"},
+      {"/metrics/memory", "heaps, process by process"},
+      {"/metrics/callsites", "the top callsites of every process"},
+      {"/-/healthy", "whether the collector samples"},
+      {"/-/ready", "whether there is a first sample to read"}}};
+
+std::string EscapeHtml(std::string_view text) {
+  std::string escaped;
+  for (const char c : CleanText(text, kMaxNameBytes)) {
+    switch (c) {
+      case '<':
+        escaped += "&lt;";
+        break;
+      case '>':
+        escaped += "&gt;";
+        break;
+      case '&':
+        escaped += "&amp;";
+        break;
+      case '"':
+        escaped += "&quot;";
+        break;
+      case '\'':
+        escaped += "&#39;";
+        break;
+      default:
+        escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string HumanBytes(std::uint64_t bytes) {
+  static constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kUnits.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return absl::StrFormat(unit == 0 ? "%.0f %s" : "%.1f %s", value,
+                         kUnits[unit]);
+}
+
+std::string ProcessRow(const ProcessView& process) {
+  const LedgerSnapshot& snapshot = *process.snapshot;
+  return absl::StrCat(
+      "<tr><td>", EscapeHtml(snapshot.identity.Program()), "<td>",
+      snapshot.identity.pid, "<td>", HumanBytes(snapshot.totals.live_bytes()),
+      "<td>", snapshot.totals.live_objects(), "<td>",
+      HumanBytes(snapshot.peak_live_bytes), "<td>", process.callsites, "\n");
+}
+
+}  // namespace
+
+std::string RenderLandingPage(const ShownHost& host) {
+  std::string page =
+      "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
+      "<title>heapledger</title>\n"
+      "<style>body{font:15px/1.5 system-ui,sans-serif;margin:2em;"
+      "max-width:60em}table{border-collapse:collapse}"
+      "td,th{padding:.2em 1em .2em 0;text-align:right}"
+      "td:first-child,th:first-child{text-align:left}</style>\n"
+      "<h1>heapledger</h1>\n<ul>\n";
+  for (const auto& [path, what] : kPages) {
+    absl::StrAppend(&page, "<li><a href=\"", std::string(path), "\">",
+                    std::string(path), "</a>: ", std::string(what), "\n");
+  }
+  absl::StrAppend(&page, "</ul>\n<h2>Processes</h2>\n");
+  if (host.processes.empty()) {
+    return absl::StrCat(page,
+                        "<p>None is measured. Start one with <code>heapledger "
+                        "run -- COMMAND</code>.\n");
+  }
+  auto processes = host.processes;
+  std::ranges::stable_sort(processes, std::greater(), [](const auto& process) {
+    return process->snapshot->totals.live_bytes();
+  });
+  absl::StrAppend(&page,
+                  "<table><tr><th>process<th>pid<th>live<th>objects<th>peak"
+                  "<th>callsites\n");
+  for (const auto& process : processes) page += ProcessRow(*process);
+  page += "</table>\n";
+  if (host.targets > host.processes.size()) {
+    absl::StrAppend(&page, "<p>", host.targets - host.processes.size(),
+                    " more are measured and not shown.\n");
+  }
+  return page;
+}
+
+}  // namespace heapledger::collector

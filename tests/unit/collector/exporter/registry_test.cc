@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pages of metrics, from made-up processes to text.
+#include "collector/exporter/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include "absl/status/status.h"
+#include "collector/exporter/callsite_collector.h"
+#include "collector/exporter/families.h"
+#include "collector/exporter/host_source.h"
+#include "collector/exporter/landing_page.h"
+#include "collector/exporter/process_collector.h"
+#include "collector/exporter/self_collector.h"
+#include "tests/support/host_view.h"
+
+namespace heapledger::collector {
+namespace {
+
+class FailingCollector final : public MetricCollector {
+ public:
+  std::string_view name() const override { return "failing"; }
+  absl::StatusOr<MetricFamilies> Collect() override {
+    return absl::UnavailableError("no");
+  }
+};
+
+class ThrowingCollector final : public MetricCollector {
+ public:
+  std::string_view name() const override { return "throwing"; }
+  absl::StatusOr<MetricFamilies> Collect() override {
+    throw std::runtime_error("no");
+  }
+};
+
+class RegistryTest : public ::testing::Test {
+ protected:
+  RegistryTest() : registry_(&dropped_) {
+    registry_.Add("memory", MakeProcessCollector(&source_));
+    registry_.Add("callsites", MakeCallsiteCollector(&source_, 4, &dropped_));
+    registry_.Add("self",
+                  MakeSelfCollector(
+                      &source_, [] { return HttpServerStats{}; }, &dropped_));
+  }
+
+  void Publish(
+      std::initializer_list<std::shared_ptr<const ProcessView>> views) {
+    auto host = std::make_shared<HostView>();
+    host->processes = views;
+    source_.Publish(std::move(host));
+  }
+
+  // Value by series, as text.
+  std::map<std::string, std::string> Render(std::string_view page = {}) {
+    std::map<std::string, std::string> series;
+    std::istringstream lines(registry_.Render(page));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("#")) continue;
+      const std::size_t space = line.rfind(' ');
+      EXPECT_TRUE(
+          series.emplace(line.substr(0, space), line.substr(space + 1)).second)
+          << line;
+    }
+    return series;
+  }
+
+  static std::uint64_t Sum(const std::map<std::string, std::string>& series,
+                           const std::string& prefix) {
+    std::uint64_t sum = 0;
+    for (const auto& [name, value] : series) {
+      if (name.starts_with(prefix)) sum += std::stoull(value);
+    }
+    return sum;
+  }
+
+  DroppedSeries dropped_;
+  HostSource source_;
+  MetricRegistry registry_;
+};
+
+TEST_F(RegistryTest, ShowsTheFiguresOfAProcess) {
+  Publish({MadeUpView({})});
+  const auto series = Render();
+  const std::string labels = "{process=\"program\",pid=\"42\"}";
+  // 10 + 20 + 30 + 2 allocated, 0 + 1 + 2 + 1 freed, 16 bytes each.
+  EXPECT_EQ(series.at("heapledger_heap_live_bytes" + labels), "928");
+  EXPECT_EQ(series.at("heapledger_heap_live_objects" + labels), "58");
+  EXPECT_EQ(series.at("heapledger_heap_allocated_bytes_total" + labels), "992");
+  EXPECT_EQ(series.at("heapledger_heap_freed_bytes_total" + labels), "64");
+  EXPECT_EQ(series.at("heapledger_heap_allocations_total" + labels), "62");
+  EXPECT_EQ(series.at("heapledger_heap_frees_total" + labels), "4");
+  EXPECT_EQ(series.at("heapledger_heap_peak_bytes" + labels), "929");
+  EXPECT_EQ(series.at("heapledger_heap_growth_bytes_per_second{process="
+                      "\"program\",pid=\"42\",window=\"1m\"}"),
+            "12.5");
+  EXPECT_EQ(
+      series.at("heapledger_process_info{process=\"program\",pid=\"42\","
+                "exe=\"/usr/bin/program\",build_id=\"0abc\",mode=\"exact\"}"),
+      "1");
+  EXPECT_EQ(series.at("heapledger_targets"), "1");
+}
+
+TEST_F(RegistryTest, AddsUpOverCallsitesToTheTotal) {
+  for (const std::size_t callsites : {0U, 3U, 4U, 9U}) {  // the cap is 4
+    Publish({MadeUpView({.callsites = callsites})});
+    const auto series = Render();
+    EXPECT_EQ(Sum(series, "heapledger_callsite_live_bytes{"),
+              Sum(series, "heapledger_heap_live_bytes{"));
+    EXPECT_EQ(Sum(series, "heapledger_callsite_live_objects{"),
+              Sum(series, "heapledger_heap_live_objects{"));
+    EXPECT_EQ(Sum(series, "heapledger_callsite_allocated_bytes_total{"),
+              Sum(series, "heapledger_heap_allocated_bytes_total{"));
+    EXPECT_EQ(Sum(series, "heapledger_heap_live_bytes{"),
+              Sum(series, "heapledger_heap_allocated_bytes_total{") -
+                  Sum(series, "heapledger_heap_freed_bytes_total{"));
+    EXPECT_EQ(series.at("heapledger_invariant_violations_total"), "0");
+  }
+  EXPECT_EQ(Render().at("heapledger_series_dropped_total{reason=\"callsite_"
+                        "cap\"}"),
+            "10");  // 5 of 9 callsites, in two scrapes
+}
+
+TEST_F(RegistryTest, ForgetsAProcessThatEnded) {
+  Publish({MadeUpView({}), MadeUpView({.pid = 43})});
+  EXPECT_TRUE(registry_.Render().find("pid=\"43\"") != std::string::npos);
+  Publish({MadeUpView({}),
+           MadeUpView({.pid = 43, .state = ProcessState::kKilled})});
+  EXPECT_TRUE(registry_.Render().find("pid=\"43\"") == std::string::npos);
+}
+
+TEST_F(RegistryTest, CountsTheSecondOfTwoProcessesThatLookAlike) {
+  Publish({MadeUpView({.callsites = 0}), MadeUpView({.callsites = 0})});
+  const auto series = Render();
+  EXPECT_NE(series.at("heapledger_series_dropped_total{reason=\"duplicate\"}"),
+            "0");
+}
+
+TEST_F(RegistryTest, GivesEachPageItsOwnFamilies) {
+  Publish({MadeUpView({})});
+  const std::string memory = registry_.Render("memory");
+  EXPECT_NE(memory.find("heapledger_heap_live_bytes{"), std::string::npos);
+  EXPECT_EQ(memory.find("heapledger_callsite_"), std::string::npos);
+  const std::string callsites = registry_.Render("callsites");
+  EXPECT_EQ(callsites.find("# TYPE heapledger_heap_"), std::string::npos);
+  EXPECT_NE(callsites.find("heapledger_scrape_duration_seconds "),
+            std::string::npos);
+}
+
+TEST_F(RegistryTest, LosesOnlyTheCollectorThatFails) {
+  registry_.Add("memory", std::make_unique<FailingCollector>());
+  registry_.Add("memory", std::make_unique<ThrowingCollector>());
+  Publish({MadeUpView({})});
+  const auto series = Render();
+  EXPECT_EQ(series.at("heapledger_collector_success{collector=\"failing\"}"),
+            "0");
+  EXPECT_EQ(series.at("heapledger_collector_success{collector=\"throwing\"}"),
+            "0");
+  EXPECT_EQ(series.at("heapledger_collector_success{collector=\"heap\"}"), "1");
+  EXPECT_EQ(Sum(series, "heapledger_heap_live_bytes{"), 928U);
+}
+
+TEST(LandingPageTest, EscapesTheNamesOfProcesses) {
+  HostSource source;
+  auto view = std::make_shared<HostView>();
+  view->processes.push_back(
+      MadeUpView({.exe = "/tmp/<script>alert('x')<\\script>"}));
+  source.Publish(view);
+  const std::string page = RenderLandingPage(*source.host());
+  EXPECT_EQ(page.find("<script>"), std::string::npos);
+  EXPECT_NE(page.find("&lt;script&gt;alert(&#39;x&#39;)"), std::string::npos);
+  EXPECT_NE(page.find("928 B"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace heapledger::collector
