@@ -89,7 +89,12 @@ OffReason ReasonNotToMeasure(const Config& config, const Identity& identity) {
 
 void GoOff(const Config& config, const Identity& identity, OffReason reason) {
   LeaveOffMarker(config, identity, reason);
-  if (g_process != nullptr) g_process->off = true;
+  if (g_process != nullptr) {
+    g_process->off = true;
+  } else {
+    // A forked child stays off too: it could not tell what it inherited.
+    raw::KeepOnFork(&g_gate, sizeof g_gate);
+  }
   SetGate(Gate::kOff);
 }
 

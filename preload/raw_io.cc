@@ -14,6 +14,7 @@ namespace {
 // Values of the kernel's interface that older C headers lack.
 constexpr long kMadvPopulateWrite = 23;
 constexpr long kMadvWipeOnFork = 18;
+constexpr long kMadvKeepOnFork = 19;
 constexpr std::size_t kHugePageBytes = 2UL << 20;
 
 long Address(const void* at) { return reinterpret_cast<long>(at); }
@@ -108,6 +109,10 @@ bool Populate(void* at, std::size_t bytes) {
 bool WipeOnFork(void* at, std::size_t bytes) {
   return Call(SYS_madvise, Address(at), static_cast<long>(bytes),
               kMadvWipeOnFork) == 0;
+}
+
+void KeepOnFork(void* at, std::size_t bytes) {
+  Call(SYS_madvise, Address(at), static_cast<long>(bytes), kMadvKeepOnFork);
 }
 
 int Open(const char* path, int flags, unsigned mode) {

@@ -40,6 +40,8 @@ bool Populate(void* at, std::size_t bytes);
 
 // Contents become zero in a forked child. From Linux 4.14 on.
 bool WipeOnFork(void* at, std::size_t bytes);
+// Undoes it.
+void KeepOnFork(void* at, std::size_t bytes);
 
 int Open(const char* path, int flags, unsigned mode = 0);
 void Close(int file);

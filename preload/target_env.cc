@@ -1,28 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/target_env.h"
 
-#include <dlfcn.h>
 #include <elf.h>
-#include <link.h>
 
 #include "heapledger/ledger/name.h"
+#include "preload/loaded_object.h"
 #include "preload/raw_io.h"
 #include "preload/unwind/load_segment.h"
 
 namespace heapledger::preload {
 namespace {
-
-bool FindObject(std::uint64_t pc, dl_find_object* found) {
-  return _dl_find_object(reinterpret_cast<void*>(pc), found) == 0;
-}
-
-std::uint64_t Address(const void* at) {
-  return reinterpret_cast<std::uint64_t>(at);
-}
-
-unwind::ByteRange MappedRange(const dl_find_object& object) {
-  return {Address(object.dlfo_map_start), Address(object.dlfo_map_end)};
-}
 
 // Copies the GNU build id out of one note segment.
 void CopyBuildId(unwind::ByteReader notes, ledger::ModuleRecord* record) {
@@ -49,31 +36,17 @@ void CopyBuildId(unwind::ByteReader notes, ledger::ModuleRecord* record) {
   }
 }
 
-// Walks the program headers of a mapped object for its note segments.
-void FindBuildId(unwind::ByteRange module, std::uint64_t bias,
-                 ledger::ModuleRecord* record) {
-  const unwind::ByteRange first = unwind::FindLoadSegment(module, module.start);
-  unwind::ByteReader header(first, module.start);
-  header.Skip(16 + 2 + 2 + 4 + 8);
-  const auto table = header.Read<std::uint64_t>();
-  header.Skip(8 + 4 + 2 + 2);
-  const auto entries = header.Read<std::uint16_t>();
-  if (!header.ok()) return;
-  unwind::ByteReader rows(first, module.start + table);
-  for (std::uint32_t i = 0; i < entries; ++i) {
-    const auto type = rows.Read<std::uint32_t>();
-    rows.Skip(4 + 8);
-    const auto address = rows.Read<std::uint64_t>() + bias;
-    rows.Skip(8 + 8);
-    const auto bytes = rows.Read<std::uint64_t>();
-    rows.Skip(8);
-    if (!rows.ok()) return;
-    if (type != PT_NOTE) continue;
-    const unwind::ByteRange segment = unwind::FindLoadSegment(module, address);
-    if (!segment.Contains(address, bytes)) continue;
-    CopyBuildId(unwind::ByteReader({address, address + bytes}), record);
-    if (record->build_id_bytes != 0) return;
-  }
+// Looks through the note segments of a mapped object.
+void FindBuildId(const LoadedObject& object, ledger::ModuleRecord* record) {
+  unwind::ForEachProgramHeader(
+      object.header, [&](const unwind::ProgramHeader& row) {
+        if (row.type != unwind::ProgramHeader::kNote) return true;
+        const unwind::ByteRange segment = object.SegmentAround(row.address);
+        if (!segment.Contains(row.address, row.bytes)) return true;
+        CopyBuildId(unwind::ByteReader({row.address, row.address + row.bytes}),
+                    record);
+        return record->build_id_bytes == 0;
+      });
 }
 
 void CopyPath(const char* path, ledger::ModuleRecord* record) {
@@ -109,24 +82,23 @@ bool TargetEnv::Populate(std::uint32_t page, std::uint32_t pages) {
 }
 
 bool TargetEnv::FindModule(std::uint64_t pc, ModuleRange* range) {
-  dl_find_object found{};
-  if (!FindObject(pc, &found)) return false;
-  range->start = Address(found.dlfo_map_start);
-  range->end = Address(found.dlfo_map_end);
-  range->identity = Address(found.dlfo_link_map);
+  LoadedObject object;
+  if (!FindLoadedObject(pc, &object)) return false;
+  range->start = object.start;
+  range->end = object.end;
+  range->identity = reinterpret_cast<std::uint64_t>(object.map);
   return true;
 }
 
-void TargetEnv::DescribeModule(const ModuleRange& range,
-                               ledger::ModuleRecord* record) {
-  dl_find_object found{};
-  if (!FindObject(range.start, &found)) return;
-  const link_map* const map = found.dlfo_link_map;
-  record->load_bias = map->l_addr;
+void TargetEnv::DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
+  LoadedObject object;
+  if (!FindLoadedObject(pc, &object)) return;
+  record->load_bias = object.map->l_addr;
   record->loaded_monotonic_ns = raw::MonotonicNs();
-  FindBuildId(MappedRange(found), map->l_addr, record);
-  if (map->l_name != nullptr && map->l_name[0] != '\0') {
-    CopyPath(map->l_name, record);
+  FindBuildId(object, record);
+  const char* const name = object.map->l_name;
+  if (name != nullptr && name[0] != '\0') {
+    CopyPath(name, record);
     return;
   }
   // The executable itself has no name on the loader's list.
@@ -136,11 +108,10 @@ void TargetEnv::DescribeModule(const ModuleRange& range,
 }
 
 bool TargetEnv::FindSection(std::uint64_t pc, unwind::EhFrameSection* section) {
-  dl_find_object found{};
-  if (!FindObject(pc, &found) || found.dlfo_eh_frame == nullptr) return false;
-  section->eh_frame_hdr = Address(found.dlfo_eh_frame);
-  section->readable =
-      unwind::FindLoadSegment(MappedRange(found), section->eh_frame_hdr);
+  LoadedObject object;
+  if (!FindLoadedObject(pc, &object) || object.eh_frame_hdr == 0) return false;
+  section->eh_frame_hdr = object.eh_frame_hdr;
+  section->readable = object.SegmentAround(object.eh_frame_hdr);
   return section->readable.size() > 0;
 }
 

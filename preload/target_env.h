@@ -27,7 +27,7 @@ class TargetEnv {
 
   // ModuleEnv
   bool FindModule(std::uint64_t pc, ModuleRange* range);
-  void DescribeModule(const ModuleRange& range, ledger::ModuleRecord* record);
+  void DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record);
 
   // unwind::WalkEnv
   unwind::RuleCache& rule_cache() { return rule_cache_; }

@@ -28,7 +28,6 @@ namespace {
 
 constexpr std::string_view kDirectoryPrefix = "heapledger-";
 constexpr std::string_view kRunPrefix = "run-";
-constexpr std::string_view kShimName = "/libheapledger.so";
 
 using DirectoryHandle = std::unique_ptr<DIR, int (*)(DIR*)>;
 
@@ -180,18 +179,6 @@ void ScanParent(const DiscoveryOptions& options, const std::string& parent,
     if (options.uid != 0 && *uid != options.uid) continue;
     scan.Scan(absl::StrCat(parent, "/", name), *uid, OwnerRule::kExact);
   }
-}
-
-bool MapsShim(const std::string& proc_root, std::uint32_t pid) {
-  std::ifstream maps(absl::StrCat(proc_root, "/", pid, "/maps"));
-  std::string line;
-  while (std::getline(maps, line)) {
-    std::string_view text = line;
-    constexpr std::string_view kDeleted = " (deleted)";
-    if (text.ends_with(kDeleted)) text.remove_suffix(kDeleted.size());
-    if (text.ends_with(kShimName)) return true;
-  }
-  return false;
 }
 
 using ProcessKey = std::pair<std::uint32_t, std::uint64_t>;

@@ -4,17 +4,20 @@
 #include <dirent.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 
 namespace heapledger::collector {
 namespace {
@@ -124,6 +127,39 @@ std::string ReadBootId(const std::string& proc_root) {
       ReadSmallFile(absl::StrCat(proc_root, "/sys/kernel/random/boot_id"))));
 }
 
+bool MapsShim(const std::string& proc_root, std::uint32_t pid) {
+  std::ifstream maps(absl::StrCat(proc_root, "/", pid, "/maps"));
+  std::string line;
+  while (std::getline(maps, line)) {
+    std::string_view text = line;
+    constexpr std::string_view kDeleted = " (deleted)";
+    if (text.ends_with(kDeleted)) text.remove_suffix(kDeleted.size());
+    if (text.ends_with("/libheapledger.so")) return true;
+  }
+  return false;
+}
+
+namespace {
+
+// An image that the shim is not in leaves the ledger of the one before as it
+// was. It runs another file; as paths differ between mount namespaces, the
+// mappings must say that the shim is gone as well.
+bool OtherImageRuns(const std::string& proc_root,
+                    const LedgerIdentity& identity) {
+  const std::string process = absl::StrCat(proc_root, "/", identity.pid);
+  std::error_code unreadable;
+  const std::string exe =
+      std::filesystem::read_symlink(process + "/exe", unreadable).string();
+  if (unreadable || identity.exe.empty()) return false;
+  if (absl::StripSuffix(exe, " (deleted)") ==
+      absl::StripSuffix(identity.exe, " (deleted)")) {
+    return false;
+  }
+  return !MapsShim(proc_root, identity.pid);
+}
+
+}  // namespace
+
 Liveness LivenessOf(const std::string& proc_root,
                     const LedgerIdentity& identity) {
   const std::string boot_id = ReadBootId(proc_root);
@@ -134,9 +170,11 @@ Liveness LivenessOf(const std::string& proc_root,
   const std::uint64_t ours = PidNamespaceOf(absl::StrCat(proc_root, "/self"));
   if (identity.pid_namespace == 0 || ours == 0 ||
       identity.pid_namespace == ours) {
-    return Runs(proc_root, identity.pid, identity.start_time_ticks)
-               ? Liveness::kAlive
-               : Liveness::kDead;
+    if (!Runs(proc_root, identity.pid, identity.start_time_ticks)) {
+      return Liveness::kDead;
+    }
+    return OtherImageRuns(proc_root, identity) ? Liveness::kOtherImage
+                                               : Liveness::kAlive;
   }
   if (RunsInNamespace(proc_root, identity)) return Liveness::kAlive;
   return ours == kInitialPidNamespace ? Liveness::kDead : Liveness::kUnknown;
@@ -145,8 +183,17 @@ Liveness LivenessOf(const std::string& proc_root,
 ProcessState JudgeState(ProcessState written, Liveness liveness) {
   const bool claims_to_run =
       written == ProcessState::kLive || written == ProcessState::kStarting;
-  return claims_to_run && liveness == Liveness::kDead ? ProcessState::kKilled
-                                                      : written;
+  if (!claims_to_run) return written;
+  switch (liveness) {
+    case Liveness::kDead:
+      return ProcessState::kKilled;
+    case Liveness::kOtherImage:
+      return ProcessState::kReplaced;
+    case Liveness::kAlive:
+    case Liveness::kUnknown:
+      break;
+  }
+  return written;
 }
 
 }  // namespace heapledger::collector

@@ -14,7 +14,8 @@ namespace heapledger::collector {
 enum class Liveness {
   kAlive,
   kDead,
-  kUnknown,  // of a pid namespace that we cannot look into
+  kOtherImage,  // alive, but another program took over by exec, unmeasured
+  kUnknown,     // of a pid namespace that we cannot look into
 };
 
 struct ProcessStat {
@@ -30,6 +31,10 @@ struct ProcessStat {
 
 // Empty if it cannot be read.
 [[nodiscard]] std::string ReadBootId(const std::string& proc_root);
+
+// Whether a running process has the shim loaded; false where its mappings
+// cannot be read.
+[[nodiscard]] bool MapsShim(const std::string& proc_root, std::uint32_t pid);
 
 [[nodiscard]] Liveness LivenessOf(const std::string& proc_root,
                                   const LedgerIdentity& identity);

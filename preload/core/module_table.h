@@ -24,14 +24,14 @@ struct ModuleRange {
 };
 
 // FindModule: lock-free, false where no module holds the pc.
-// DescribeModule: fills path, build id, load bias, inode of a module that is
-//   mapped; does not touch `state`, `start`, `end`.
+// DescribeModule: fills path, build id, load bias, inode of the module that
+//   holds the pc; does not touch `state`, `start`, `end`.
 template <typename Env>
 concept ModuleEnv = MemoryEnv<Env> &&
     requires(Env env, std::uint64_t pc, ModuleRange* range,
-             const ModuleRange& found, ledger::ModuleRecord* record) {
+             ledger::ModuleRecord* record) {
   { env.FindModule(pc, range) } -> std::same_as<bool>;
-  { env.DescribeModule(found, record) } -> std::same_as<void>;
+  { env.DescribeModule(pc, record) } -> std::same_as<void>;
 };
 
 class ModuleTable {
@@ -57,7 +57,7 @@ class ModuleTable {
         return id;
       }
     }
-    return Add(env, file, range);
+    return Add(env, file, range, pc);
   }
 
   // True while the module is believed to be mapped; kNone always is.
@@ -75,7 +75,7 @@ class ModuleTable {
       Entry& entry = entries_[id];
       if (entry.loaded.load(std::memory_order_acquire) == 0) continue;
       ModuleRange range;
-      if (env.FindModule(entry.start, &range) &&
+      if (env.FindModule(entry.inside, &range) &&
           range.identity == entry.identity && range.start == entry.start) {
         continue;
       }
@@ -93,6 +93,7 @@ class ModuleTable {
     std::uint64_t start;
     std::uint64_t end;
     std::uint64_t identity;
+    std::uint64_t inside;  // code that was found in it
     std::atomic<std::uint32_t> loaded;
   };
 
@@ -102,7 +103,8 @@ class ModuleTable {
   }
 
   template <typename Env>
-  std::uint32_t Add(Env& env, LedgerFile<Env>& file, const ModuleRange& range) {
+  std::uint32_t Add(Env& env, LedgerFile<Env>& file, const ModuleRange& range,
+                    std::uint64_t pc) {
     // Not on the stack: hooks may use little of it. A slot of the table is
     // taken first and filled in place.
     const std::uint32_t id = TakeId();
@@ -117,13 +119,13 @@ class ModuleTable {
     record->build_id_bytes = 0;
     record->start = range.start;
     record->end = range.end;
-    env.DescribeModule(range, record);
-    if (const std::uint32_t known = Revive(id, *record, range)) {
+    env.DescribeModule(pc, record);
+    if (const std::uint32_t known = Revive(id, *record, range, pc)) {
       spare_.store(id, std::memory_order_relaxed);
       return known;
     }
     file.header().module_end.store(End(), std::memory_order_relaxed);
-    Fill(entries_[id], range);
+    Fill(entries_[id], range, pc);
     record->state.store(
         static_cast<std::uint32_t>(ledger::ModuleState::kLoaded),
         std::memory_order_release);
@@ -140,8 +142,9 @@ class ModuleTable {
     return kNone;
   }
 
-  static void Fill(Entry& entry, const ModuleRange& range) {
+  static void Fill(Entry& entry, const ModuleRange& range, std::uint64_t pc) {
     entry.start = range.start;
+    entry.inside = pc;
     entry.end = range.end;
     entry.identity = range.identity;
     entry.loaded.store(1, std::memory_order_release);
@@ -151,7 +154,7 @@ class ModuleTable {
   // unpublished, and its id serves the next one.
   std::uint32_t Revive(std::uint32_t fresh_id,
                        const ledger::ModuleRecord& fresh,
-                       const ModuleRange& range) {
+                       const ModuleRange& range, std::uint64_t pc) {
     const std::uint32_t end = End();
     for (std::uint32_t id = 1; id < end; ++id) {
       Entry& entry = entries_[id];
@@ -161,7 +164,7 @@ class ModuleTable {
       }
       ledger::ModuleRecord* const record = records_.At(id);
       if (record == nullptr || !SameObject(*record, fresh)) continue;
-      Fill(entry, range);
+      Fill(entry, range, pc);
       record->state.store(
           static_cast<std::uint32_t>(ledger::ModuleState::kLoaded),
           std::memory_order_release);

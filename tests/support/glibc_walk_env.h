@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A WalkEnv for tests that walk real stacks: modules from _dl_find_object, the
-// rule cache over arrays of its own.
+// A WalkEnv for tests that walk real stacks: modules as the shim finds them,
+// the rule cache over arrays of its own.
 #pragma once
 
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include <cstdint>
 
-#include "preload/unwind/load_segment.h"
+#include "preload/loaded_object.h"
 #include "preload/unwind/walker.h"
 
 namespace heapledger::testing {
@@ -22,25 +21,16 @@ class GlibcWalkEnv {
   unwind::RuleCache& rule_cache() { return cache_; }
 
   bool FindSection(std::uint64_t pc, unwind::EhFrameSection* section) {
-    dl_find_object object;
-    if (_dl_find_object(reinterpret_cast<void*>(pc), &object) != 0 ||
-        object.dlfo_eh_frame == nullptr) {
-      return false;
-    }
-    section->eh_frame_hdr = Address(object.dlfo_eh_frame);
-    section->readable = unwind::FindLoadSegment(
-        {Address(object.dlfo_map_start), Address(object.dlfo_map_end)},
-        section->eh_frame_hdr);
+    preload::LoadedObject object;
+    if (!preload::FindLoadedObject(pc, &object)) return false;
+    section->eh_frame_hdr = object.eh_frame_hdr;
+    section->readable = object.SegmentAround(object.eh_frame_hdr);
     return section->readable.size() != 0;
   }
 
  private:
   static constexpr std::uint32_t kEntries = 1 << 15;
   static constexpr std::uint32_t kSlots = 1024;
-
-  static std::uint64_t Address(const void* pointer) {
-    return reinterpret_cast<std::uint64_t>(pointer);
-  }
 
   alignas(64) unwind::RuleCache::Entry entries_[kEntries] = {};
   unwind::RuleDictionary::Slot slots_[kSlots] = {};

@@ -89,11 +89,25 @@ TEST_F(ProcessIdentityTest, LooksThroughAnotherPidNamespace) {
   EXPECT_EQ(Look(), Liveness::kDead) << "the first namespace sees them all";
 }
 
+TEST_F(ProcessIdentityTest, SeesThatAnImageWithoutTheShimTookOver) {
+  Process(7, 'S', 1, 1000);
+  identity_.exe = "/usr/bin/orders";
+  Link("7/exe", "/usr/bin/orders (deleted)");
+  EXPECT_EQ(Look(), Liveness::kAlive) << "only its file was replaced";
+  Link("7/exe", "/usr/bin/sleep");
+  Write("7/maps", "1000-2000 r-xp 0 00:00 1 /opt/lib/libheapledger.so\n");
+  EXPECT_EQ(Look(), Liveness::kAlive) << "the same file by another path";
+  Write("7/maps", "1000-2000 r-xp 0 00:00 1 /usr/bin/sleep\n");
+  EXPECT_EQ(Look(), Liveness::kOtherImage);
+}
+
 TEST(JudgeStateTest, CallsOnlyADeadProcessThatClaimsToLiveKilled) {
   EXPECT_EQ(JudgeState(ProcessState::kLive, Liveness::kDead),
             ProcessState::kKilled);
   EXPECT_EQ(JudgeState(ProcessState::kStarting, Liveness::kDead),
             ProcessState::kKilled);
+  EXPECT_EQ(JudgeState(ProcessState::kLive, Liveness::kOtherImage),
+            ProcessState::kReplaced);
   EXPECT_EQ(JudgeState(ProcessState::kLive, Liveness::kUnknown),
             ProcessState::kLive);
   EXPECT_EQ(JudgeState(ProcessState::kExited, Liveness::kDead),

@@ -52,7 +52,9 @@ class FakeEnv {
     }
     return false;
   }
-  void DescribeModule(const ModuleRange& range, ledger::ModuleRecord* record) {
+  void DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
+    ModuleRange range;
+    if (!FindModule(pc, &range)) return;
     // Modules are told apart by the start of their range: same path then.
     record->load_bias = range.start;
     record->path_bytes = 1;
