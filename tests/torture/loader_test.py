@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Code that comes and goes: names stay, nothing waits for the loader.
+
+Scenarios 7 (RTLD_DEEPBIND, foreign frees), 10 (dlmopen), 23 (loader and
+unwinder), 27 (dlclose).
+"""
+
+import unittest
+
+from harness import program
+from torture import TortureTest
+
+
+class LoaderTest(TortureTest):
+
+    def command(self, how):
+        return [program("loader"), how, program("libplugin_a.so"),
+                program("libplugin_b.so")]
+
+    def test_27_unloaded_code_keeps_its_name(self):
+        report = self.check_known(self.command("rounds"))
+        # One callsite each, however often it came back.
+        for function in ("PluginAAllocate", "PluginBAllocate"):
+            sites = [site for site in report["callsites"]
+                     if site["stack"][:1]
+                     and site["stack"][0]["function"] == function]
+            self.assertEqual(len(sites), 1)
+            self.assertEqual(sites[0]["stack"][0]["module"],
+                             f"libplugin_{function[6].lower()}.so")
+
+    def test_23_loader_exceptions_iteration_and_threads(self):
+        for mode in ("full", "frame-pointer"):
+            with self.subTest(stack=mode):
+                report = self.check_known(self.command("storm"),
+                                          env={"HEAPLEDGER_STACK": mode})
+                for name in ("foreign_free", "unseen_free"):
+                    self.assertEqual(report["degraded"].get(name, 0), 0)
+                for function in ("InCallback", "InThread", "Thrown",
+                                 "PluginAAllocate"):
+                    self.assertGreater(
+                        self.sums_of(report, function)["frees"], 100)
+
+    def test_7_a_plugin_that_goes_past_us(self):
+        done = self.run_both(self.command("deepbind"))
+        self.assertEqual(done.status, 0)
+        report = self.only_report(done.pid)
+        self.assertEqual(report["process"]["state"], "exited")
+        self.assertGreaterEqual(report["degraded"]["foreign_free"], 50)
+        # A block that went away unseen is booked so when its place is reused.
+        self.assertGreater(report["degraded"]["unseen_free"], 800)
+        crossing = self.sums_of(report, "Crossing")
+        self.assertEqual(crossing["allocations"], 21 * 50)
+        self.assertLessEqual(crossing["live_objects"], 50)
+
+    def test_10_a_second_namespace(self):
+        report = self.check_known(self.command("dlmopen"))
+        self.assertEqual(self.sums_of(report, "Crossing")["allocations"], 500)
+
+
+if __name__ == "__main__":
+    unittest.main()
