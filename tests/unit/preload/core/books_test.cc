@@ -24,7 +24,7 @@ struct Sums {
 
 // Books over a ledger in memory, read back through its extents as a reader
 // would.
-class BooksTest : public testing::Test {
+class BooksTest : public ::testing::Test {
  protected:
   explicit BooksTest(std::uint32_t pages = 8192) : env_(pages) {
     EXPECT_TRUE(objects_.Open(env_));
@@ -40,12 +40,14 @@ class BooksTest : public testing::Test {
                 std::vector<std::uint64_t> frames) {
     const StackView stack{frames.data(),
                           static_cast<std::uint32_t>(frames.size()), 0};
+    const testing::NoAllocGuard guard;
     books_->Allocated(
         state, address, bytes,
         books_->CallsiteOf(stack, state == nullptr ? nullptr : &state->cache));
   }
 
   bool Free(ThreadState* state, std::uint64_t address) {
+    const testing::NoAllocGuard guard;
     const BlockRecord record = books_->Take(address);
     if (record.callsite == heapledger::ledger::kNoCallsite) return false;
     books_->Freed(state, record);

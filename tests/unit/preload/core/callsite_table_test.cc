@@ -12,7 +12,7 @@
 namespace heapledger::preload {
 namespace {
 
-class CallsiteTableTest : public testing::Test {
+class CallsiteTableTest : public ::testing::Test {
  protected:
   CallsiteTableTest() {
     file_.Open(&env_, env_.ledger(), env_.cap_bytes());
@@ -23,6 +23,7 @@ class CallsiteTableTest : public testing::Test {
                        std::uint32_t flags = 0) {
     const StackView stack{frames.data(),
                           static_cast<std::uint32_t>(frames.size()), flags};
+    const testing::NoAllocGuard guard;
     return table_->Intern(env_, file_, stack, CallsiteTable::HashOf(stack));
   }
 

@@ -10,6 +10,7 @@
 #include "heapledger/ledger/layout.h"
 #include "preload/core/books.h"
 #include "preload/core/module_table.h"
+#include "tests/support/no_alloc_guard.h"
 
 namespace heapledger::preload {
 
@@ -32,6 +33,7 @@ class FakeEnv {
   // MemoryEnv
   void* MapPrivate(std::size_t bytes) {
     if (refuse_memory) return nullptr;
+    const testing::NoAllocGuard::Pause pause;
     void* const area = std::calloc(1, bytes);
     areas_.push_back(area);
     return area;

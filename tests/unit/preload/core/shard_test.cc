@@ -38,7 +38,7 @@ TEST(ShardTest, LosesNothingWhenThreadsShareAShard) {
   EXPECT_EQ(cell.allocated_objects, 400000U);
 }
 
-class PeakTest : public testing::Test {
+class PeakTest : public ::testing::Test {
  protected:
   void Add(std::int64_t difference) {
     Follow<ShardKind::kOwned>(*header_, *shard_, difference);

@@ -9,7 +9,7 @@
 namespace heapledger::preload::unwind {
 namespace {
 
-class LoadSegmentTest : public testing::Test {
+class LoadSegmentTest : public ::testing::Test {
  protected:
   LoadSegmentTest() {
     std::memcpy(header_.e_ident, ELFMAG, SELFMAG);

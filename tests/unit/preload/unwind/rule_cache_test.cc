@@ -16,7 +16,7 @@ UnwindRule Frame(std::int32_t cfa_offset) {
   return rule;
 }
 
-class RuleCacheTest : public testing::Test {
+class RuleCacheTest : public ::testing::Test {
  protected:
   static constexpr std::uint32_t kEntries = 8192;
   static constexpr std::uint32_t kSlots = 64;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "preload/unwind/frame_pointer.h"
+#include "tests/support/no_alloc_guard.h"
 #include "tests/unit/preload/unwind/eh_frame_builder.h"
 
 namespace heapledger::preload::unwind {
@@ -79,7 +80,7 @@ class FakeEnv {
 };
 static_assert(WalkEnv<FakeEnv>);
 
-class WalkTest : public testing::Test {
+class WalkTest : public ::testing::Test {
  protected:
   static constexpr std::uint32_t kWords = 1024;
   static constexpr std::uint32_t kMaxDepth = 32;
@@ -92,6 +93,7 @@ class WalkTest : public testing::Test {
   WalkResult WalkFrom(std::uint64_t function, std::uint32_t rsp,
                       std::uint64_t rbp, StackBounds bounds,
                       std::uint32_t max_depth = kMaxDepth) {
+    const testing::NoAllocGuard guard;
     return Walk(env_, {env_.In(function), At(rsp), rbp}, bounds, frames_,
                 max_depth);
   }
