@@ -17,7 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "collector/cli/elf_facts.h"
 #include "collector/cli/output.h"
-#include "collector/cli/report_view.h"
+#include "collector/cli/report_json.h"
 #include "collector/cli/shim.h"
 #include "collector/cli/verb.h"
 #include "collector/shm/host_ledgers.h"

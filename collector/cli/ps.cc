@@ -12,7 +12,7 @@
 #include <unordered_map>
 
 #include "collector/cli/output.h"
-#include "collector/cli/report_view.h"
+#include "collector/cli/report_json.h"
 #include "collector/cli/verb.h"
 #include "collector/shm/host_ledgers.h"
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/report_json.h"
 #include "collector/cli/report_view.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"

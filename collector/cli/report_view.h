@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process' books, sorted and cut as the user asked, as text, JSON or folded
+// A process' books, sorted and cut as the user asked, as text or folded
 // stacks. Shared by report, top and run.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +18,9 @@ namespace heapledger::collector::cli {
 
 enum class Value { kLiveBytes, kLiveObjects, kAllocatedBytes, kAllocations };
 enum class GroupBy { kCallsite, kFunction, kModule };
+
+// A frame's function, or where it is when it has no name.
+[[nodiscard]] std::string FunctionName(const ResolvedFrame& frame);
 
 [[nodiscard]] std::uint64_t ValueOf(const HeapCounters& counters, Value value);
 
@@ -61,17 +63,8 @@ struct Report {
 [[nodiscard]] std::string ReportTable(const Report& report,
                                       const ReportOptions& options,
                                       FrameNames& names);
-[[nodiscard]] nlohmann::ordered_json ReportJson(const Report& report,
-                                                const ReportOptions& options,
-                                                FrameNames& names);
 // "outermost;…;innermost value" per stack, for flame graph tools.
 [[nodiscard]] std::string FoldedStacks(const LedgerSnapshot& snapshot,
                                        Value value, FrameNames& names);
-
-[[nodiscard]] nlohmann::ordered_json CountersJson(const HeapCounters& counters);
-[[nodiscard]] nlohmann::ordered_json UnmeasuredJson(
-    const std::vector<UnmeasuredProcess>& processes);
-// Ends in a line break; what is no UTF-8 is replaced.
-[[nodiscard]] std::string JsonText(const nlohmann::ordered_json& json);
 
 }  // namespace heapledger::collector::cli

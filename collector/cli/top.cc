@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/report_json.h"
 #include "collector/cli/report_view.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A report as JSON: the --json of every verb that prints facts.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "collector/cli/report_view.h"
+
+namespace heapledger::collector::cli {
+
+[[nodiscard]] nlohmann::ordered_json ReportJson(const Report& report,
+                                                const ReportOptions& options,
+                                                FrameNames& names);
+[[nodiscard]] nlohmann::ordered_json CountersJson(const HeapCounters& counters);
+[[nodiscard]] nlohmann::ordered_json UnmeasuredJson(
+    const std::vector<UnmeasuredProcess>& processes);
+// Ends in a line break; what is no UTF-8 is replaced.
+[[nodiscard]] std::string JsonText(const nlohmann::ordered_json& json);
+
+}  // namespace heapledger::collector::cli
