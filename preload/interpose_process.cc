@@ -15,15 +15,17 @@ using heapledger::preload::ModulesChanged;
 using heapledger::preload::ProcessExits;
 using heapledger::preload::ProcessOrBorrowerExits;
 
-HEAPLEDGER_EXPORT [[noreturn]] void _exit(int status) {
+HEAPLEDGER_EXPORT __attribute__((noreturn)) void _exit(int status) {
   ProcessOrBorrowerExits();
   if (g_real_process.exit_now != nullptr) g_real_process.exit_now(status);
   for (;;) heapledger::preload::raw::Call(SYS_exit_group, status);
 }
 
-HEAPLEDGER_EXPORT [[noreturn]] void _Exit(int status) { _exit(status); }
+HEAPLEDGER_EXPORT __attribute__((noreturn)) void _Exit(int status) {
+  _exit(status);
+}
 
-HEAPLEDGER_EXPORT [[noreturn]] void quick_exit(int status) {
+HEAPLEDGER_EXPORT __attribute__((noreturn)) void quick_exit(int status) {
   ProcessExits();
   if (g_real_process.quick_exit != nullptr) g_real_process.quick_exit(status);
   _exit(status);

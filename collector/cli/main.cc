@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -70,5 +71,12 @@ int Dispatch(int argc, char** argv) {
 }  // namespace heapledger::collector::cli
 
 int main(int argc, char** argv) {
-  return heapledger::collector::cli::Dispatch(argc, argv);
+  try {
+    return heapledger::collector::cli::Dispatch(argc, argv);
+  } catch (const std::exception& error) {
+    // No verb lets one out; what remains is memory that ran out.
+    std::fprintf(stderr, "heapledger: stopped by %s; please report this\n",
+                 error.what());
+    return heapledger::collector::cli::kCouldNot;
+  }
 }

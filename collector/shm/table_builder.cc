@@ -96,7 +96,7 @@ absl::Status TableBuilder::Update(const MappedLedger& file) {
   extents_ = *std::move(extents);
   if (absl::Status ok = ReadModules(file); !ok.ok()) return ok;
   for (NewCallsite& callsite : fresh) {
-    absl::Status ok = AddCallsite(file, std::move(callsite));
+    absl::Status ok = AddCallsite(file, callsite);
     if (!ok.ok()) return ok;
   }
   frames_.clear();
