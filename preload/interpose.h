@@ -12,6 +12,10 @@ namespace heapledger::preload {
 
 bool BookingSlow();
 
+// For a block about to be freed that was never booked: counts a foreign one.
+// False for a block from before the start, which nobody may free.
+bool PassOnUnbooked(void* block);
+
 // Whether this call is booked. Starts the shim on the very first call.
 inline bool Booking() {
   if (CurrentGate() == Gate::kActive) [[likely]]

@@ -15,6 +15,12 @@ namespace heapledger::preload {
   return CurrentGate() == Gate::kActive;
 }
 
+[[gnu::cold, gnu::noinline]] bool PassOnUnbooked(void* block) {
+  if (g_bootstrap.Holds(block)) return false;
+  if (CurrentGate() == Gate::kActive) CountForeignFree();
+  return true;
+}
+
 namespace {
 
 // Passes on an allocation and books it; `real` takes the raised size.
@@ -36,9 +42,7 @@ void* AlignedUnbooked(size_t alignment, size_t bytes, Real* real) {
 
 // A block that was never booked: ours from before the start, or foreign.
 [[gnu::cold, gnu::noinline]] void FreeUnbooked(void* block) {
-  if (g_bootstrap.Holds(block)) return;
-  if (CurrentGate() == Gate::kActive) CountForeignFree();
-  if (g_real.free != nullptr) g_real.free(block);
+  if (PassOnUnbooked(block) && g_real.free != nullptr) g_real.free(block);
 }
 
 // A block from before the start moves to the real allocator.

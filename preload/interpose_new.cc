@@ -95,18 +95,12 @@ inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
   return Booked(caller, block, bytes);
 }
 
-[[gnu::cold, gnu::noinline]] void DeleteUnbooked(void* block) {
-  if (g_bootstrap.Holds(block)) return;
-  if (CurrentGate() == Gate::kActive) CountForeignFree();
-}
-
 // The sized forms come here too: the size is a hint that an allocator can do
 // without, and one that was raised would be a lie.
 inline void Delete(Form form, void* block) {
   if (block == nullptr) return;
   if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    DeleteUnbooked(block);
-    if (g_bootstrap.Holds(block)) return;
+    if (!PassOnUnbooked(block)) return;
   }
   if (g_real_new.own) return g_real_new.remove[form](block);
   if (g_real.free != nullptr) g_real.free(block);
@@ -117,8 +111,9 @@ inline void DeleteAligned(Form form, void* block, size_t alignment) {
     return Delete(form, block);
   }
   if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]]
-    DeleteUnbooked(block);
+  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
+    if (!PassOnUnbooked(block)) return;
+  }
   g_real_new.remove_aligned[form](block, alignment);
 }
 

@@ -149,9 +149,6 @@ long ReadLink(const char* path, char* buffer, std::size_t capacity) {
 }
 
 std::uint32_t Pid() { return static_cast<std::uint32_t>(Call(SYS_getpid)); }
-std::uint32_t ParentPid() {
-  return static_cast<std::uint32_t>(Call(SYS_getppid));
-}
 std::uint32_t EffectiveUid() {
   return static_cast<std::uint32_t>(Call(SYS_geteuid));
 }

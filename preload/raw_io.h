@@ -53,7 +53,6 @@ long ReadFile(const char* path, char* buffer, std::size_t capacity);
 long ReadLink(const char* path, char* buffer, std::size_t capacity);
 
 std::uint32_t Pid();
-std::uint32_t ParentPid();
 std::uint32_t EffectiveUid();
 
 // Finds the kernel's clock that needs no system call, for all that follows; a
