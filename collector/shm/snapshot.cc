@@ -35,6 +35,7 @@ constexpr DegradedWords kDegradedWords[] = {
     {"bypassed", "calls during start-up were not booked"},
     {"shared_shard", "threads shared counters with others"},
     {"modules_full", "frames lay in modules that could not be recorded"},
+    {"stack_cut", "hot pairs of frames were booked without their outer frames"},
 };
 static_assert(std::size(kDegradedWords) ==
               static_cast<std::size_t>(Degraded::kCount));

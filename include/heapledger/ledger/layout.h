@@ -69,10 +69,12 @@ struct Header {
   char exe[1024];  // as /proc/self/exe gave it, zero-terminated
 
   // How.
-  AtomicU32 mode;        // Mode
+  AtomicU32 mode;        // Mode, as it is now: control can change it
   AtomicU32 stack_mode;  // StackMode
   std::uint32_t max_depth;
-  std::uint32_t sample_bytes;  // mean bytes between samples, 0 when exact
+  // Mean bytes between samples where Mode is kSampled, or will be once armed;
+  // 0 when exact. Every counter is then an unbiased estimate.
+  std::uint32_t sample_bytes;
 
   // What now.
   AtomicU32 state;  // State
@@ -92,7 +94,7 @@ struct Header {
   AtomicU32 callsite_end;
   // Callsites below this id were inherited from the parent at the fork.
   std::uint32_t inherited_end;
-  std::uint32_t reserved0;
+  std::uint32_t budget_percent;  // adaptive: CPU that stacks may cost; else 0
 
   // Peak of live bytes: the highest value reached when a shard last handed in
   // its difference, and the sum of the differences handed in. The shards'
@@ -107,6 +109,11 @@ struct Header {
   std::uint32_t object_map_granule_shift;
 
   AtomicU64 degraded[32];  // by Degraded
+
+  // A ledger that was ever dormant covers less than the process' life: when it
+  // was last armed and disarmed, 0 where it never was.
+  AtomicU64 armed_realtime_ns;
+  AtomicU64 disarmed_realtime_ns;
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
@@ -205,6 +212,7 @@ enum CallsiteFlag : std::uint32_t {
   kCallsiteCallerOnly = 4,  // only the return address was taken
   kCallsiteInherited = 8,   // blocks that were live at the fork
   kCallsiteOverflow = 16,   // stands for all that found no callsite
+  kCallsiteCut = 32,        // adaptive depth left the outer frames out
 };
 
 // A distinct stack that allocates: the unit of accounts.

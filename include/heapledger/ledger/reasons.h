@@ -59,16 +59,19 @@ enum class Degraded : std::uint32_t {
   kBypassed = 8,         // call during start-up, not booked
   kSharedShard = 9,      // threads that found no shard of their own
   kModulesFull = 10,     // frame whose module could not be recorded
-  kCount = 11,
+  kStackCut = 11,        // adaptive depth: a pair of frames booked without
+                         // what is further out, for a time
+  kCount = 12,
 };
 
-// Bits of the control word, written by the collector, read by the target on
-// its slow path only. The low half asks, the high half of `control_ack`
-// answers with the same bit.
+// Bits of the control word. A reader sets them (fetch_or); the target takes them
+// all at its next allocation, acts, and adds 1 to `control_ack`. Bits that it
+// does not know are taken and do nothing.
 enum class Control : std::uint64_t {
-  kArm = 1,
-  kDisarm = 2,
+  kArm = 1,     // dormant: measure from now on
+  kDisarm = 2,  // follow no new block; blocks already booked are followed on
   kTrim = 4,
+  kFullStacks = 8,  // adaptive: no stack is cut for a while
 };
 
 }  // namespace heapledger::ledger
