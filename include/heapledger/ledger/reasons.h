@@ -64,9 +64,9 @@ enum class Degraded : std::uint32_t {
   kCount = 12,
 };
 
-// Bits of the control word. A reader sets them (fetch_or); the target takes them
-// all at its next allocation, acts, and adds 1 to `control_ack`. Bits that it
-// does not know are taken and do nothing.
+// Bits of the control word. A reader sets them (fetch_or); the target takes
+// them all at its next allocation, acts, and adds 1 to `control_ack`. Bits that
+// it does not know are taken and do nothing.
 enum class Control : std::uint64_t {
   kArm = 1,     // dormant: measure from now on
   kDisarm = 2,  // follow no new block; blocks already booked are followed on
