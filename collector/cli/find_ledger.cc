@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string_view>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -63,6 +64,20 @@ absl::Status NotFound(const DiscoveryOptions& options, const HostSnapshot& host,
                                           "CMD, or look at heapledger ps"));
 }
 
+absl::Status NotLive(const LedgerSnapshot& snapshot, const std::string& what) {
+  if (snapshot.state == ProcessState::kOff) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("pid ", snapshot.identity.pid,
+                     " stopped measuring: ", OffReasonText(snapshot.off_reason),
+                     "; ", OffReasonRemedy(snapshot.off_reason)));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(what,
+                   " does not run any more; read what it left with "
+                   "heapledger report ",
+                   what));
+}
+
 }  // namespace
 
 bool Matches(const LedgerSnapshot& snapshot, const std::string& what) {
@@ -102,6 +117,40 @@ absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> FindLedger(
     return TakeFile(options, what);
   }
   return NotFound(options, host, what);
+}
+
+absl::StatusOr<LiveLedger> FindLiveLedger(const DiscoveryOptions& options,
+                                          const std::string& what) {
+  const HostSnapshot host = HostLedgers(options).Take();
+  std::vector<std::shared_ptr<const LedgerSnapshot>> fit;
+  for (const auto& snapshot : host.ledgers) {
+    if (Matches(*snapshot, what)) fit.push_back(snapshot);
+  }
+  if (fit.empty()) return NotFound(options, host, what);
+  const auto last = fit.back();
+  std::erase_if(fit, [](const auto& snapshot) { return !Runs(*snapshot); });
+  if (fit.empty()) return NotLive(*last, what);
+  if (fit.size() > 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", what, "' fits ", fit.size(), " running programs; give one pid of ",
+        absl::StrJoin(fit, ", ", [](std::string* text, const auto& snapshot) {
+          absl::StrAppend(text, snapshot->identity.pid);
+        })));
+  }
+  const LedgerIdentity& who = fit[0]->identity;
+  if (LivenessOf(options.proc_root, who) != Liveness::kAlive) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "pid ", who.pid,
+        " cannot be seen from this pid namespace; ask from its own"));
+  }
+  Discovered discovered = DiscoverLedgers(options);
+  const auto found =
+      std::ranges::find(discovered.ledgers, fit[0]->path, &FoundLedger::path);
+  if (found == discovered.ledgers.end()) {
+    return absl::NotFoundError(
+        absl::StrCat("the ledger of pid ", who.pid, " was removed meanwhile"));
+  }
+  return LiveLedger{fit[0], std::move(*found)};
 }
 
 std::vector<UnmeasuredProcess> UnmeasuredChildren(

@@ -17,6 +17,17 @@ namespace heapledger::collector::cli {
 absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> FindLedger(
     const DiscoveryOptions& options, const std::string& what);
 
+// A ledger and where it was found: what writing to it takes.
+struct LiveLedger {
+  std::shared_ptr<const LedgerSnapshot> snapshot;
+  FoundLedger found;
+};
+
+// The one running process that fits. The message says why there is none, or
+// which ones there are.
+absl::StatusOr<LiveLedger> FindLiveLedger(const DiscoveryOptions& options,
+                                          const std::string& what);
+
 // The snapshot of a ledger file, wherever it lies and whoever owns it.
 absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFile(
     const DiscoveryOptions& options, const std::string& path);

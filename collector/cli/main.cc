@@ -48,6 +48,7 @@ int Dispatch(int argc, char** argv) {
   app.footer("Example: heapledger run -- ls -lR /usr/include");
   const Verb verbs[] = {AddRun(app, line),     AddPs(app, line),
                         AddTop(app, line),     AddReport(app, line),
+                        AddArm(app, line),     AddDisarm(app, line),
                         AddCollect(app, line), AddDoctor(app, line)};
   try {
     app.parse(words);

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/verb.h"
@@ -93,7 +94,7 @@ Json RowJson(const Row& row) {
   json["peak_live_bytes"] = snapshot.peak_live_bytes;
   if (row.growth) json["growth_bytes_per_second"] = *row.growth;
   json["callsites"] = snapshot.callsites().size();
-  json["mode"] = std::string(ModeWord(snapshot.mode));
+  json.update(ModeJson(snapshot));
   json["degraded"] = snapshot.degraded_at_all();
   json["ledger"] = snapshot.path;
   return json;
@@ -132,13 +133,17 @@ void PrintTable(const std::vector<Row>& rows, const HostSnapshot& host) {
                {"PROGRAM"}});
   for (const Row& row : rows) {
     const LedgerSnapshot& s = *row.snapshot;
+    const std::string about = AboutSign(s);
+    const auto figure = [&s](const std::string& text) {
+      return s.never_armed() ? "-" : text;
+    };
     table.AddRow(
         {std::to_string(s.identity.pid), std::string(StateWord(s.state)),
-         HumanAge(AgeNs(s)), HumanBytes(s.totals.live_bytes()),
-         HumanCount(s.totals.live_objects()),
-         row.growth ? HumanRate(*row.growth) : "-",
-         HumanCount(s.callsites().size()), std::string(ModeWord(s.mode)),
-         Printable(s.identity.Program())});
+         HumanAge(AgeNs(s)), figure(about + HumanBytes(s.totals.live_bytes())),
+         figure(about + HumanCount(s.totals.live_objects())),
+         figure(row.growth ? about + HumanRate(*row.growth) : "-"),
+         figure(HumanCount(s.callsites().size())),
+         std::string(ModeWord(s.mode)), Printable(s.identity.Program())});
   }
   for (const UnmeasuredProcess& process : host.unmeasured) {
     if (!process.alive) continue;
@@ -203,7 +208,10 @@ Verb AddPs(CLI::App& parent, const CommandLine& line) {
   app->add_flag("--json", arguments->json, "As JSON, always all");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
-  app->footer("Example: heapledger ps --json");
+  app->footer(
+      "Example: heapledger ps --json\n"
+      "Figures with a ~ are estimates; a dormant program has none until "
+      "heapledger arm.");
   return {app, [arguments, &line] { return Run(*arguments, line); }};
 }
 

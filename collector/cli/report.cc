@@ -41,8 +41,9 @@ struct Arguments {
 
 void PrintText(const Report& report, const ReportOptions& options, bool quiet,
                FrameNames& names) {
-  if (!quiet) std::fputs((ReportHeader(report) + "\n").c_str(), stdout);
-  std::fputs(ReportTable(report, options, names).c_str(), stdout);
+  std::string text = ReportTable(report, options, names);
+  if (!quiet) text = ReportHeader(report) + (text.empty() ? "" : "\n") + text;
+  std::fputs(text.c_str(), stdout);
 }
 
 int Run(Arguments& arguments, const CommandLine& line) {
@@ -103,7 +104,8 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
   app->footer(
       "Examples:\n  heapledger report 4242 --by function\n"
       "  heapledger report 4242 --format folded > heap.folded\n"
-      "With -v the stack of each callsite is shown.");
+      "With -v the stack of each callsite is shown. Figures with a ~ are "
+      "estimates.");
   return {app, [arguments, sort, &line] {
             arguments->sort_given = sort->count() > 0;
             return Run(*arguments, line);

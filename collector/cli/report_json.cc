@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 
 namespace heapledger::collector::cli {
@@ -43,6 +44,7 @@ Json RowJson(const Report& report, const ReportRow& row, FrameNames& names) {
   if (row.name.line != 0) json["line"] = row.name.line;
   json.update(CountersJson(row.counters));
   if (row.growth) json["growth_bytes_per_second"] = *row.growth;
+  if (row.cut) json["cut"] = true;
   if (!row.callsite.empty()) {
     json["stack"] = StackJson(snapshot, row.callsites.front(), names);
   }
@@ -63,8 +65,11 @@ Json ProcessJson(const LedgerSnapshot& snapshot) {
   if (snapshot.state == ProcessState::kOff) {
     json["off_reason"] = OffReasonWord(snapshot.off_reason);
   }
-  json["mode"] = std::string(ModeWord(snapshot.mode));
+  json.update(ModeJson(snapshot));
   json["stack"] = std::string(StackWord(snapshot.stack_detail));
+  if (snapshot.budget_percent != 0) {
+    json["budget_percent"] = snapshot.budget_percent;
+  }
   json["max_depth"] = snapshot.max_depth;
   json["shim_version"] = who.shim_version;
   return json;
@@ -82,6 +87,20 @@ Json CountersJson(const HeapCounters& counters) {
   json["frees"] = counters.freed_objects;
   json["inherited_bytes"] = counters.inherited_bytes;
   json["inherited_objects"] = counters.inherited_objects;
+  return json;
+}
+
+Json ModeJson(const LedgerSnapshot& snapshot) {
+  Json json;
+  json["mode"] = std::string(ModeWord(snapshot.mode));
+  json["sample_bytes"] = snapshot.sample_bytes;
+  json["estimated"] = snapshot.estimated();
+  if (snapshot.armed_realtime_ns != 0) {
+    json["armed_at"] = UtcTime(snapshot.armed_realtime_ns);
+  }
+  if (snapshot.disarmed_realtime_ns != 0) {
+    json["disarmed_at"] = UtcTime(snapshot.disarmed_realtime_ns);
+  }
   return json;
 }
 
@@ -109,6 +128,7 @@ Json ReportJson(const Report& report, const ReportOptions& options,
   json["process"] = ProcessJson(snapshot);
   json["totals"] = CountersJson(snapshot.totals);
   json["peak_live_bytes"] = snapshot.peak_live_bytes;
+  json["cut_stack_live_bytes"] = snapshot.cut.live_bytes();
   if (report.growth) json["growth_bytes_per_second"] = *report.growth;
   json["ledger_bytes"] = snapshot.ledger_bytes;
   json["degraded"] = Json::object();

@@ -14,6 +14,9 @@ namespace heapledger::collector::cli {
                                                 const ReportOptions& options,
                                                 FrameNames& names);
 [[nodiscard]] nlohmann::ordered_json CountersJson(const HeapCounters& counters);
+// mode, sample_bytes, estimated, and where it was ever armed or disarmed since
+// when: armed_at, disarmed_at.
+[[nodiscard]] nlohmann::ordered_json ModeJson(const LedgerSnapshot& snapshot);
 [[nodiscard]] nlohmann::ordered_json UnmeasuredJson(
     const std::vector<UnmeasuredProcess>& processes);
 // Ends in a line break; what is no UTF-8 is replaced.

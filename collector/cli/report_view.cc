@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 
 namespace heapledger::collector::cli {
@@ -25,6 +26,7 @@ std::vector<ReportRow> CallsiteRows(const ProcessView& view) {
     row.name = callsite.name;
     row.counters = callsite.counters;
     row.callsites = callsite.callsites;
+    row.cut = callsite.cut;
   }
   return rows;
 }
@@ -130,35 +132,8 @@ std::string StackText(const LedgerSnapshot& snapshot, std::uint32_t callsite,
   }
   if (info.truncated) text += "      … deeper than --max-depth\n";
   if (info.incomplete) text += "      … no unwind rule beyond\n";
+  if (info.cut) text += "      … outer frames cut by adaptive depth\n";
   return text;
-}
-
-// "12 × stacks deeper than --max-depth were cut; …"
-std::string DegradedLine(const LedgerSnapshot& snapshot) {
-  std::vector<std::string> parts;
-  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
-    const std::uint64_t count = snapshot.degraded[kind];
-    if (count == 0) continue;
-    parts.push_back(absl::StrCat(HumanCount(count), " × ", DegradedText(kind)));
-  }
-  if (snapshot.corrupt_records != 0) {
-    parts.push_back(absl::StrCat(HumanCount(snapshot.corrupt_records),
-                                 " × records of the ledger made no sense"));
-  }
-  return absl::StrJoin(parts, "; ");
-}
-
-std::string UnmeasuredLine(const std::vector<UnmeasuredProcess>& processes) {
-  std::vector<std::string> parts;
-  for (const UnmeasuredProcess& process : processes) {
-    parts.push_back(
-        absl::StrCat("pid ", process.pid, process.program.empty() ? "" : " ",
-                     Printable(process.program), " (",
-                     process.off_reason ? OffReasonText(*process.off_reason)
-                                        : "no reason given",
-                     ")"));
-  }
-  return absl::StrJoin(parts, "; ");
 }
 
 }  // namespace
@@ -214,57 +189,18 @@ Report MakeReport(const ProcessView& view, const ReportOptions& options,
   return report;
 }
 
-std::string ReportHeader(const Report& report) {
-  const LedgerSnapshot& snapshot = *report.snapshot;
-  const HeapCounters& totals = snapshot.totals;
-  const std::string mode =
-      snapshot.mode == MeasureMode::kExact
-          ? "exact"
-          : absl::StrCat(std::string(ModeWord(snapshot.mode)), " every ",
-                         HumanBytes(snapshot.sample_bytes));
-  std::string text = absl::StrCat(
-      Printable(snapshot.identity.Program()), "  pid ", snapshot.identity.pid,
-      "  ", std::string(StateWord(snapshot.state)), "  ", mode, ", ",
-      std::string(StackWord(snapshot.stack_detail)), " stacks\n");
-  absl::StrAppend(&text, "live ", HumanBytes(totals.live_bytes()), " in ",
-                  HumanCount(totals.live_objects()), " objects, peak ",
-                  HumanBytes(snapshot.peak_live_bytes));
-  if (report.growth) {
-    absl::StrAppend(&text, ", growth ", HumanRate(*report.growth));
-  }
-  absl::StrAppend(&text, "\nallocated ", HumanBytes(totals.allocated_bytes),
-                  " in ", HumanCount(totals.allocated_objects),
-                  " allocations, freed ", HumanBytes(totals.freed_bytes),
-                  " in ", HumanCount(totals.freed_objects), " frees\n");
-  if (totals.inherited_objects != 0) {
-    absl::StrAppend(&text, "inherited ", HumanBytes(totals.inherited_bytes),
-                    " in ", HumanCount(totals.inherited_objects),
-                    " objects at the fork\n");
-  }
-  if (snapshot.state == ProcessState::kOff) {
-    absl::StrAppend(&text, "off: ", OffReasonText(snapshot.off_reason), "; ",
-                    OffReasonRemedy(snapshot.off_reason), "\n");
-  }
-  if (const std::string line = DegradedLine(snapshot); !line.empty()) {
-    absl::StrAppend(&text, "degraded: ", line, "\n");
-  }
-  if (const std::string line = UnmeasuredLine(report.unmeasured);
-      !line.empty()) {
-    absl::StrAppend(&text, "not measured: ", line, "\n");
-  }
-  return text;
-}
-
 std::string ReportTable(const Report& report, const ReportOptions& options,
                         FrameNames& names) {
+  if (report.snapshot->never_armed()) return "";
   using Align = Table::Align;
   const bool by_callsite = options.by == GroupBy::kCallsite;
+  const std::string about = AboutSign(*report.snapshot);
   const bool grows = report.growth.has_value();
   const Value companion = Companion(options.value);
   std::vector<Table::Column> columns = {
-      {ValueTitle(options.value), Align::kRight},
-      {ValueTitle(companion), Align::kRight}};
-  if (grows) columns.push_back({"GROWTH", Align::kRight});
+      {about + ValueTitle(options.value), Align::kRight},
+      {about + ValueTitle(companion), Align::kRight}};
+  if (grows) columns.push_back({about + "GROWTH", Align::kRight});
   if (by_callsite) columns.push_back({"CALLSITE"});
   if (options.by != GroupBy::kModule) columns.push_back({"FUNCTION"});
   columns.push_back({by_callsite ? "LOCATION" : "MODULE"});
@@ -277,8 +213,9 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
     if (options.by != GroupBy::kModule) {
       cells.push_back(ShortFunction(Printable(row.name.function)));
     }
-    cells.push_back(ShortPath(
-        Printable(by_callsite ? row.name.Location() : row.name.module)));
+    cells.push_back(ShortPath(Printable(by_callsite ? row.name.Location()
+                                                    : row.name.module)) +
+                    (row.cut ? "  (cut)" : ""));
     table.AddRow(std::move(cells));
   };
   for (const ReportRow& row : report.rows) add(row);

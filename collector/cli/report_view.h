@@ -38,6 +38,7 @@ struct ReportRow {
   HeapCounters counters;
   std::vector<std::uint32_t> callsites;  // indexes into the snapshot's
   std::optional<double> growth;          // bytes per second, where measured
+  bool cut = false;  // of a callsite: adaptive depth left out outer frames
 };
 
 // Rows plus other equal the totals of the snapshot.
@@ -60,6 +61,7 @@ struct Report {
                                 const ProcessView* before = nullptr);
 
 [[nodiscard]] std::string ReportHeader(const Report& report);
+// Empty for a process that was dormant all its life.
 [[nodiscard]] std::string ReportTable(const Report& report,
                                       const ReportOptions& options,
                                       FrameNames& names);

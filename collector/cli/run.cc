@@ -17,9 +17,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "collector/cli/child.h"
+#include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 #include "collector/cli/report_view.h"
 #include "collector/cli/run_directory.h"
+#include "collector/cli/run_mode.h"
 #include "collector/cli/shim.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"
@@ -30,7 +32,7 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> command;
-  std::string stack;
+  RunMode mode;
   std::optional<std::uint32_t> max_depth;
   std::string allocator = "system";
   std::vector<std::string> follow;
@@ -59,9 +61,7 @@ absl::StatusOr<std::map<std::string, std::string>> Environment(
   std::map<std::string, std::string> environment;
   environment["LD_PRELOAD"] = *std::move(preload);
   environment["HEAPLEDGER_DIR"] = directory.path();
-  if (!arguments.stack.empty()) {
-    environment["HEAPLEDGER_STACK"] = arguments.stack;
-  }
+  AddModeEnvironment(arguments.mode, environment);
   if (arguments.max_depth) {
     environment["HEAPLEDGER_MAX_DEPTH"] = absl::StrCat(*arguments.max_depth);
   }
@@ -125,8 +125,27 @@ std::string Others(const HostSnapshot& host, std::size_t swept) {
   return text;
 }
 
-std::string NextCommand(const Arguments& arguments, pid_t pid) {
-  std::string command = absl::StrCat("heapledger report ", pid);
+// What the ledger says: "live at exit 3 MiB in 12 objects, …"
+std::string Accounts(const LedgerSnapshot& root) {
+  if (root.never_armed()) {
+    return "nothing was measured, as it stayed dormant; arm such a program "
+           "while it runs";
+  }
+  const std::string about = AboutSign(root);
+  return absl::StrCat("live at exit ", about,
+                      HumanBytes(root.totals.live_bytes()), " in ", about,
+                      HumanCount(root.totals.live_objects()), " objects, peak ",
+                      about, HumanBytes(root.peak_live_bytes), ", ", about,
+                      HumanCount(root.totals.allocated_objects), " allocations",
+                      ModeRemarks(root));
+}
+
+std::string NextCommand(const Arguments& arguments,
+                        const LedgerSnapshot& root) {
+  std::string command =
+      root.never_armed()
+          ? absl::StrCat("heapledger arm ", Printable(root.identity.Program()))
+          : absl::StrCat("heapledger report ", root.identity.pid);
   if (!arguments.directory.empty()) {
     absl::StrAppend(&command, " --dir ", arguments.directory);
   }
@@ -153,12 +172,8 @@ void Conclude(const Arguments& arguments, const RunDirectory& directory,
     return;
   }
   const std::string verdict =
-      absl::StrCat(program, " (pid ", result.pid, "): ", Ending(result),
-                   "; live at exit ", HumanBytes(root->totals.live_bytes()),
-                   " in ", HumanCount(root->totals.live_objects()),
-                   " objects, peak ", HumanBytes(root->peak_live_bytes), ", ",
-                   HumanCount(root->totals.allocated_objects), " allocations",
-                   Others(host, directory.swept()));
+      absl::StrCat(program, " (pid ", result.pid, "): ", Ending(result), "; ",
+                   Accounts(*root), Others(host, directory.swept()));
   std::fprintf(stderr, "heapledger: run: %s\n",
                Styled(verdict, Style::kBold, colour).c_str());
   const std::unique_ptr<FrameNames> names = MakeResolver();
@@ -170,7 +185,7 @@ void Conclude(const Arguments& arguments, const RunDirectory& directory,
   }
   if (!arguments.discard) {
     std::fprintf(stderr, "heapledger: run: next: %s\n",
-                 NextCommand(arguments, result.pid).c_str());
+                 NextCommand(arguments, *root).c_str());
   }
 }
 
@@ -179,6 +194,11 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("run", "no command to run; give one: heapledger run -- CMD",
                 kUsage);
   }
+  const absl::Status mode =
+      CheckMode(arguments.mode,
+                {{"HEAPLEDGER_MODE", FromEnvironment("HEAPLEDGER_MODE")},
+                 {"HEAPLEDGER_STACK", FromEnvironment("HEAPLEDGER_STACK")}});
+  if (!mode.ok()) return Fail("run", std::string(mode.message()), kUsage);
   auto directory = arguments.directory.empty()
                        ? RunDirectory::Create(DiscoveryFor(""))
                        : RunDirectory::Use(arguments.directory);
@@ -217,11 +237,7 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
   app->add_option("CMD", arguments->command,
                   "The program and its arguments, best after --")
       ->type_name("...");
-  app->add_option("--stack", arguments->stack,
-                  "full, frame-pointer or caller (default full)")
-      ->check(
-          CLI::IsMember({"full", "frame-pointer", "caller"}).description(""))
-      ->type_name("HOW");
+  AddModeOptions(*app, arguments->mode);
   app->add_option("--max-depth", arguments->max_depth,
                   "Frames kept of a stack, 1 to 512 (default 128)")
       ->check(CLI::Range(1U, 512U).description(""))
@@ -241,8 +257,11 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
   app->add_flag("--discard", arguments->discard,
                 "Remove the ledgers at the end");
   app->footer(
-      "Example: heapledger run --stack caller -- sqlite3 :memory: "
-      "'select 1'");
+      "Examples:\n  heapledger run -- sqlite3 :memory: 'select 1'\n"
+      "  heapledger run --mode sampled --sample-bytes 65536 -- python3 app.py\n"
+      "  heapledger run --stack adaptive --budget 5 -- redis-server\n"
+      "  heapledger run --mode dormant -- nginx   (later: heapledger arm "
+      "nginx)");
   return {app, [arguments, &line] {
             std::vector<std::string>& command = arguments->command;
             if (!command.empty() && !line.after_dashes.empty()) {

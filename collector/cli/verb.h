@@ -38,6 +38,8 @@ Verb AddRun(CLI::App& parent, const CommandLine& line);
 Verb AddPs(CLI::App& parent, const CommandLine& line);
 Verb AddTop(CLI::App& parent, const CommandLine& line);
 Verb AddReport(CLI::App& parent, const CommandLine& line);
+Verb AddArm(CLI::App& parent, const CommandLine& line);
+Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
 Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 

@@ -20,7 +20,8 @@ struct CallsiteFamilies {
   Family live_bytes = Family::Gauge(
       "heapledger_callsite_live_bytes",
       "Bytes allocated by this callsite and not yet freed; the sum "
-      "over callsites is heapledger_heap_live_bytes.");
+      "over callsites is heapledger_heap_live_bytes. An estimate, as all "
+      "figures of callsites, where heapledger_ledger_sample_bytes is not 0.");
   Family live_objects = Family::Gauge(
       "heapledger_callsite_live_objects",
       "Blocks allocated by this callsite and not yet freed; the sum over "
@@ -67,6 +68,7 @@ class CallsiteCollector final : public MetricCollector {
   absl::StatusOr<MetricFamilies> Collect() override {
     CallsiteFamilies families;
     for (const auto& process : source_->host()->processes) {
+      if (process->snapshot->never_armed()) continue;
       AddProcess(*process, families);
     }
     return TakeFamilies(

@@ -66,11 +66,17 @@ std::string HumanBytes(std::uint64_t bytes) {
 
 std::string ProcessRow(const ProcessView& process) {
   const LedgerSnapshot& snapshot = *process.snapshot;
-  return absl::StrCat(
-      "<tr><td>", EscapeHtml(snapshot.identity.Program()), "<td>",
-      snapshot.identity.pid, "<td>", HumanBytes(snapshot.totals.live_bytes()),
-      "<td>", snapshot.totals.live_objects(), "<td>",
-      HumanBytes(snapshot.peak_live_bytes), "<td>", process.callsites, "\n");
+  const std::string about = snapshot.estimated() ? "~" : "";
+  const auto figure = [&](const std::string& text) {
+    return snapshot.never_armed() ? "-" : about + text;
+  };
+  return absl::StrCat("<tr><td>", EscapeHtml(snapshot.identity.Program()),
+                      "<td>", snapshot.identity.pid, "<td>",
+                      std::string(ModeWord(snapshot.mode)), "<td>",
+                      figure(HumanBytes(snapshot.totals.live_bytes())), "<td>",
+                      figure(absl::StrCat(snapshot.totals.live_objects())),
+                      "<td>", figure(HumanBytes(snapshot.peak_live_bytes)),
+                      "<td>", process.callsites, "\n");
 }
 
 }  // namespace
@@ -98,11 +104,17 @@ std::string RenderLandingPage(const ShownHost& host) {
   std::ranges::stable_sort(processes, std::greater(), [](const auto& process) {
     return process->snapshot->totals.live_bytes();
   });
-  absl::StrAppend(&page,
-                  "<table><tr><th>process<th>pid<th>live<th>objects<th>peak"
-                  "<th>callsites\n");
+  absl::StrAppend(
+      &page,
+      "<table><tr><th>process<th>pid<th>mode<th>live<th>objects<th>peak"
+      "<th>callsites\n");
   for (const auto& process : processes) page += ProcessRow(*process);
   page += "</table>\n";
+  if (std::ranges::any_of(processes, [](const auto& process) {
+        return process->snapshot->estimated();
+      })) {
+    page += "<p>Figures with a ~ are estimates from samples.\n";
+  }
   if (host.targets > host.processes.size()) {
     absl::StrAppend(&page, "<p>", host.targets - host.processes.size(),
                     " more are measured and not shown.\n");

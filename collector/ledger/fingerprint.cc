@@ -70,19 +70,20 @@ FrameHash HashFrame(const ResolvedFrame& physical) {
   return result;
 }
 
-Fingerprint FingerprintOf(std::span<const FrameHash> frames) {
+Fingerprint FingerprintOf(std::span<const FrameHash> frames, StackEnd end) {
   const auto main = std::ranges::find(frames, true, &FrameHash::is_main);
   std::size_t size = static_cast<std::size_t>(main - frames.begin());
+  const bool cut = end == StackEnd::kCut && main == frames.end();
   if (main != frames.end()) {
     ++size;
-  } else {
+  } else if (!cut) {
     while (size > 1 && frames[size - 1].is_c_library) --size;
   }
   std::uint64_t hash = kSeed;
   for (const FrameHash& frame : frames.first(size)) {
     hash = Finish(hash * 0x9e3779b97f4a7c15ULL + frame.value);
   }
-  return Fingerprint(hash);
+  return Fingerprint(cut ? Finish(AddText(hash, "[cut]")) : hash);
 }
 
 Fingerprint OverflowFingerprint() {

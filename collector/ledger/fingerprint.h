@@ -9,6 +9,9 @@
 //     start, is left out: its static functions have names only where the
 //     library's debug file is installed,
 //   - a function without a name stands as build id and rel_pc of its module.
+// Of a callsite's flags only the cut of adaptive depth goes in, as a cut stack
+// stands for all that begin like it: it must not pass for one that ends there.
+// One that reaches main() has lost nothing and keeps the name.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +47,11 @@ struct FrameHash {
 
 [[nodiscard]] FrameHash HashFrame(const ResolvedFrame& physical);
 
+enum class StackEnd { kOutermost, kCut };
+
 // `frames` innermost first.
-[[nodiscard]] Fingerprint FingerprintOf(std::span<const FrameHash> frames);
+[[nodiscard]] Fingerprint FingerprintOf(std::span<const FrameHash> frames,
+                                        StackEnd end = StackEnd::kOutermost);
 
 // The overflow callsite's: one value in every process.
 [[nodiscard]] Fingerprint OverflowFingerprint();

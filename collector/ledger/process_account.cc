@@ -49,7 +49,10 @@ void ProcessAccount::LearnCallsites(const LedgerSnapshot& snapshot) {
       stack.push_back(frame_hashes_[frame]);
     }
     const Fingerprint fingerprint =
-        callsite.overflow ? OverflowFingerprint() : FingerprintOf(stack);
+        callsite.overflow
+            ? OverflowFingerprint()
+            : FingerprintOf(
+                  stack, callsite.cut ? StackEnd::kCut : StackEnd::kOutermost);
     const auto [place, added] =
         group_by_fingerprint_.try_emplace(fingerprint.value(), groups_.size());
     if (added) {
@@ -108,6 +111,7 @@ CallsiteView ProcessAccount::ViewOf(std::size_t group_index,
     view.truncated |= info.truncated;
     view.incomplete |= info.incomplete;
     view.overflow |= info.overflow;
+    view.cut |= info.cut;
   }
   // Named after the first record seen, so that labels do not change.
   if (!group.named) {

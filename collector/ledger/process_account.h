@@ -33,6 +33,7 @@ struct CallsiteView {
   bool truncated = false;
   bool incomplete = false;
   bool overflow = false;
+  bool cut = false;
 };
 
 struct ProcessView {

@@ -48,27 +48,49 @@ void Install() {
   });
 }
 
-}  // namespace
-
-bool CopyWordsGuarded(const std::uint64_t* from, std::size_t count,
-                      std::uint64_t* to) {
+// Runs `access`, which touches [begin, begin + bytes) and holds nothing that a
+// jump out of it would leak. False if pages there are gone.
+template <typename Access>
+bool Guarded(const void* begin, std::size_t bytes, const Access& access) {
   Install();
   Guard guard;
-  guard.begin = reinterpret_cast<std::uintptr_t>(from);
-  guard.end = reinterpret_cast<std::uintptr_t>(from + count);
+  guard.begin = reinterpret_cast<std::uintptr_t>(begin);
+  guard.end = guard.begin + bytes;
   if (sigsetjmp(guard.return_point, 0) != 0) {
     t_guard.store(nullptr, std::memory_order_relaxed);
     return false;
   }
   t_guard.store(&guard, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  for (std::size_t i = 0; i < count; ++i) {
-    // Acquire: pairs with the release by which the shim publishes a record.
-    to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
-  }
+  access();
   std::atomic_signal_fence(std::memory_order_seq_cst);
   t_guard.store(nullptr, std::memory_order_relaxed);
   return true;
+}
+
+}  // namespace
+
+bool CopyWordsGuarded(const std::uint64_t* from, std::size_t count,
+                      std::uint64_t* to) {
+  return Guarded(from, count * sizeof *from, [=] {
+    for (std::size_t i = 0; i < count; ++i) {
+      // Acquire: pairs with the release by which the shim publishes a record.
+      to[i] = __atomic_load_n(from + i, __ATOMIC_ACQUIRE);
+    }
+  });
+}
+
+bool ChangeBitsGuarded(std::uint64_t* word, std::uint64_t clear,
+                       std::uint64_t set) {
+  return Guarded(word, sizeof *word, [=] {
+    std::uint64_t before = __atomic_load_n(word, __ATOMIC_RELAXED);
+    // Release: pairs with the acquire by which the shim takes the word; the
+    // bits themselves are all that it needs.
+    while (!__atomic_compare_exchange_n(word, &before, (before & ~clear) | set,
+                                        false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED)) {
+    }
+  });
 }
 
 }  // namespace heapledger::collector

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies out of a mapped file that somebody may cut short at any time: reading
-// past its new end raises SIGBUS, which here becomes `false`.
+// Touches a mapped file that somebody may cut short at any time: going past its
+// new end raises SIGBUS, which here becomes `false`.
 //
 // Thread safety: any thread. The handler is installed at the first use, for the
 // whole process, and passes on every SIGBUS that is not ours.
@@ -16,5 +16,10 @@ namespace heapledger::collector {
 // published. False if the pages behind `from` are gone.
 [[nodiscard]] bool CopyWordsGuarded(const std::uint64_t* from,
                                     std::size_t count, std::uint64_t* to);
+
+// Clears and sets bits of a word that others change too, in one atomic step.
+// False if the page behind it is gone.
+[[nodiscard]] bool ChangeBitsGuarded(std::uint64_t* word, std::uint64_t clear,
+                                     std::uint64_t set);
 
 }  // namespace heapledger::collector

@@ -14,10 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "collector/shm/clock.h"
 #include "collector/shm/extent_map.h"
+#include "collector/shm/header_decoder.h"
 #include "collector/shm/mapped_ledger.h"
 #include "collector/shm/table_builder.h"
 #include "heapledger/ledger/layout.h"
-#include "heapledger/ledger/reasons.h"
 
 namespace heapledger::collector {
 namespace {
@@ -27,8 +27,6 @@ using ledger::ExtentKind;
 using ledger::Header;
 using ledger::kPageBytes;
 using ledger::ShardHeader;
-
-static_assert(kDegradedKinds == std::size(Header{}.degraded));
 
 constexpr std::uint32_t kCellsPerChunk = ledger::kRecordsPerChunk<CounterCell>;
 constexpr std::size_t kCellWords = sizeof(CounterCell) / kWordBytes;
@@ -120,119 +118,13 @@ class CounterSums {
   std::uint64_t corrupt_ = 0;
 };
 
-// A zero-terminated text of the header; a text without an end is cut.
-std::string HeaderText(const Words& header, std::size_t offset,
-                       std::size_t size, std::uint64_t* corrupt) {
-  const char* const begin =
-      reinterpret_cast<const char*>(header.data()) + offset;
-  const std::size_t length = strnlen(begin, size);
-  if (length == size) ++*corrupt;
-  return {begin, std::min(length, size - 1)};
-}
-
-template <typename Field>
-Field HeaderNumber(const Words& header, std::size_t offset) {
-  return LoadField<Field>(header, offset);
-}
-
-#define HEAPLEDGER_HEADER_FIELD(type, field) \
-  HeaderNumber<type>(header, offsetof(Header, field))
-#define HEAPLEDGER_HEADER_TEXT(field) \
-  HeaderText(header, offsetof(Header, field), sizeof(Header::field), corrupt)
-
-LedgerIdentity IdentityOf(const Words& header, std::uint64_t* corrupt) {
-  using U32 = std::uint32_t;
-  using U64 = std::uint64_t;
-  LedgerIdentity who;
-  who.pid = HEAPLEDGER_HEADER_FIELD(U32, pid);
-  who.uid = HEAPLEDGER_HEADER_FIELD(U32, uid);
-  who.start_time_ticks = HEAPLEDGER_HEADER_FIELD(U64, start_time_ticks);
-  who.pid_namespace = HEAPLEDGER_HEADER_FIELD(U64, pid_namespace);
-  who.image = HEAPLEDGER_HEADER_FIELD(U32, image);
-  who.parent_pid = HEAPLEDGER_HEADER_FIELD(U32, parent_pid);
-  who.parent_start_time_ticks =
-      HEAPLEDGER_HEADER_FIELD(U64, parent_start_time_ticks);
-  who.created_realtime_ns = HEAPLEDGER_HEADER_FIELD(U64, created_realtime_ns);
-  who.created_monotonic_ns = HEAPLEDGER_HEADER_FIELD(U64, created_monotonic_ns);
-  who.boot_id = HEAPLEDGER_HEADER_TEXT(boot_id);
-  who.exe = HEAPLEDGER_HEADER_TEXT(exe);
-  who.comm = HEAPLEDGER_HEADER_TEXT(comm);
-  who.shim_version = HEAPLEDGER_HEADER_TEXT(shim_version);
-  return who;
-}
-
-ProcessState StateOf(std::uint32_t value, std::uint64_t* corrupt) {
-  switch (static_cast<ledger::State>(value)) {
-    case ledger::State::kStarting:
-      return ProcessState::kStarting;
-    case ledger::State::kLive:
-      return ProcessState::kLive;
-    case ledger::State::kExited:
-      return ProcessState::kExited;
-    case ledger::State::kReplaced:
-      return ProcessState::kReplaced;
-    case ledger::State::kOff:
-      return ProcessState::kOff;
-  }
-  ++*corrupt;
-  return ProcessState::kStarting;
-}
-
-MeasureMode ModeOf(std::uint32_t value) {
-  switch (static_cast<ledger::Mode>(value)) {
-    case ledger::Mode::kExact:
-      return MeasureMode::kExact;
-    case ledger::Mode::kSampled:
-      return MeasureMode::kSampled;
-    case ledger::Mode::kDormant:
-      return MeasureMode::kDormant;
-  }
-  return MeasureMode::kUnknown;
-}
-
-StackDetail StackDetailOf(std::uint32_t value) {
-  switch (static_cast<ledger::StackMode>(value)) {
-    case ledger::StackMode::kFull:
-      return StackDetail::kFull;
-    case ledger::StackMode::kFramePointer:
-      return StackDetail::kFramePointer;
-    case ledger::StackMode::kCaller:
-      return StackDetail::kCaller;
-    case ledger::StackMode::kAdaptive:
-      return StackDetail::kAdaptive;
-  }
-  return StackDetail::kUnknown;
-}
-
-// Everything of the header that is not counted elsewhere.
-void DecodeHeader(const Words& header, LedgerSnapshot& snapshot) {
-  using U32 = std::uint32_t;
-  using U64 = std::uint64_t;
-  std::uint64_t* const corrupt = &snapshot.corrupt_records;
-  snapshot.identity = IdentityOf(header, corrupt);
-  snapshot.mode = ModeOf(HEAPLEDGER_HEADER_FIELD(U32, mode));
-  snapshot.stack_detail =
-      StackDetailOf(HEAPLEDGER_HEADER_FIELD(U32, stack_mode));
-  snapshot.max_depth = HEAPLEDGER_HEADER_FIELD(U32, max_depth);
-  snapshot.sample_bytes = HEAPLEDGER_HEADER_FIELD(U32, sample_bytes);
-  snapshot.state = StateOf(HEAPLEDGER_HEADER_FIELD(U32, state), corrupt);
-  snapshot.off_reason = HEAPLEDGER_HEADER_FIELD(U32, off_reason);
-  snapshot.state_changed_realtime_ns =
-      HEAPLEDGER_HEADER_FIELD(U64, state_changed_realtime_ns);
-  snapshot.cap_bytes = HEAPLEDGER_HEADER_FIELD(U64, cap_bytes);
-  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
-    snapshot.degraded[kind] = HeaderNumber<U64>(
-        header, offsetof(Header, degraded) + kind * sizeof(U64));
-  }
-}
-
 // The highest sum of live bytes: what the writer saw when it last looked, the
 // present one, and the highest that one shard alone may have reached since.
 std::uint64_t PeakOf(const Words& header, std::span<const std::uint64_t> shards,
                      std::uint64_t live_bytes) {
   constexpr std::size_t kShardWords = sizeof(ShardHeader) / kWordBytes;
   using Wide = __int128;
-  Wide now = HEAPLEDGER_HEADER_FIELD(std::int64_t, handed_in_bytes);
+  Wide now = LoadField<std::int64_t>(header, offsetof(Header, handed_in_bytes));
   Wide excess = 0;
   for (std::uint32_t i = 0; i < ledger::kShardCount; ++i) {
     const auto shard = shards.subspan(i * kShardWords, kShardWords);
@@ -243,9 +135,9 @@ std::uint64_t PeakOf(const Words& header, std::span<const std::uint64_t> shards,
     now += net;
     excess = std::max(excess, high - net);
   }
-  const Wide peak =
-      std::max({Wide{HEAPLEDGER_HEADER_FIELD(std::uint64_t, peak_live_bytes)},
-                now + excess, Wide{live_bytes}});
+  const Wide peak = std::max({Wide{LoadField<std::uint64_t>(
+                                  header, offsetof(Header, peak_live_bytes))},
+                              now + excess, Wide{live_bytes}});
   constexpr Wide kLimit = std::numeric_limits<std::int64_t>::max();
   return static_cast<std::uint64_t>(std::min(peak, kLimit));
 }
@@ -270,9 +162,6 @@ HeapCounters CountersOf(const CellSum& sum, bool inherited,
   counters.freed_objects = freed[1];
   return counters;
 }
-
-#undef HEAPLEDGER_HEADER_FIELD
-#undef HEAPLEDGER_HEADER_TEXT
 
 }  // namespace
 
@@ -336,6 +225,7 @@ class LedgerReader::Impl {
                                                &snapshot.corrupt_records);
       snapshot.counters[index] += counters;
       snapshot.totals += counters;
+      if (callsites[index].cut) snapshot.cut += counters;
     }
   }
 

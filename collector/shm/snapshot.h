@@ -8,7 +8,8 @@
 // Thread safety: a snapshot is immutable once taken and shared by pointer.
 //
 // Invariants:
-//  (1) LedgerSnapshot::totals is the sum of the counters of all callsites.
+//  (1) LedgerSnapshot::totals is the sum of the counters of all callsites, of
+//      estimates too: each block is booked with one weight, in and out.
 //  (2) freed <= inherited + allocated, per callsite and in total.
 //  (3) Frame, module and callsite indexes stay valid in later snapshots of the
 //      same lineage: tables only grow at their end.
@@ -112,6 +113,7 @@ struct CallsiteInfo {
   bool caller_only = false;  // only the return address was taken
   bool inherited = false;    // blocks that were live at the fork
   bool overflow = false;     // stands for all that found no callsite
+  bool cut = false;          // adaptive depth left the outer frames out
   std::uint64_t first_seen_monotonic_ns = 0;  // 0 where not taken
 };
 
@@ -152,7 +154,14 @@ struct LedgerSnapshot {
   MeasureMode mode = MeasureMode::kUnknown;
   StackDetail stack_detail = StackDetail::kUnknown;
   std::uint32_t max_depth = 0;
-  std::uint32_t sample_bytes = 0;  // 0 when exact
+  // Mean bytes between samples, also of a dormant process that will sample
+  // once armed; 0 when exact.
+  std::uint32_t sample_bytes = 0;
+  std::uint32_t budget_percent = 0;  // adaptive depth's; else 0
+  // When a process that was ever dormant was last armed and disarmed; 0 where
+  // it never was.
+  std::uint64_t armed_realtime_ns = 0;
+  std::uint64_t disarmed_realtime_ns = 0;
   ProcessState state = ProcessState::kStarting;
   std::uint32_t off_reason = 0;
   std::uint64_t state_changed_realtime_ns = 0;
@@ -161,6 +170,7 @@ struct LedgerSnapshot {
   std::shared_ptr<const SnapshotTables> tables;
   std::vector<HeapCounters> counters;  // by callsite index
   HeapCounters totals;
+  HeapCounters cut;  // the part of totals in callsites that are cut
   std::uint64_t peak_live_bytes = 0;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
@@ -185,6 +195,15 @@ struct LedgerSnapshot {
                : nullptr;
   }
   [[nodiscard]] bool degraded_at_all() const;
+  // Whether the counters are scaled up from samples. They add up all the same.
+  [[nodiscard]] bool estimated() const {
+    return mode == MeasureMode::kSampled || sample_bytes != 0;
+  }
+  // Dormant since its start: zeros here mean that nobody looked.
+  [[nodiscard]] bool never_armed() const {
+    return mode == MeasureMode::kDormant && armed_realtime_ns == 0 &&
+           disarmed_realtime_ns == 0;
+  }
 };
 
 // A process that the shim was meant for and that has no counts.

@@ -44,7 +44,7 @@ std::string TextOf(std::span<const std::uint64_t> record, std::size_t offset,
 bool SameKind(const CallsiteInfo& a, const CallsiteInfo& b) {
   return a.truncated == b.truncated && a.incomplete == b.incomplete &&
          a.caller_only == b.caller_only && a.inherited == b.inherited &&
-         a.overflow == b.overflow;
+         a.overflow == b.overflow && a.cut == b.cut;
 }
 
 CallsiteInfo DecodeCallsite(std::uint32_t id,
@@ -58,6 +58,7 @@ CallsiteInfo DecodeCallsite(std::uint32_t id,
   info.caller_only = (flags & ledger::kCallsiteCallerOnly) != 0;
   info.inherited = (flags & ledger::kCallsiteInherited) != 0;
   info.overflow = (flags & ledger::kCallsiteOverflow) != 0;
+  info.cut = (flags & ledger::kCallsiteCut) != 0;
   info.first_seen_monotonic_ns = LoadField<std::uint64_t>(
       record, offsetof(CallsiteRecord, first_seen_monotonic_ns));
   return info;

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "collector/exporter/callsite_collector.h"
@@ -126,6 +127,64 @@ TEST_F(RegistryTest, AddsUpOverCallsitesToTheTotal) {
             "10");  // 5 of 9 callsites, in two scrapes
 }
 
+// A made-up process whose ledger says something else of its mode.
+template <typename Change>
+std::shared_ptr<const ProcessView> Changed(const Change& change) {
+  auto view = MadeUpView({});
+  auto snapshot = std::make_shared<LedgerSnapshot>(*view->snapshot);
+  change(*snapshot);
+  view->snapshot = std::move(snapshot);
+  return view;
+}
+
+TEST_F(RegistryTest, LetsAQueryTellEstimatesFromExactFigures) {
+  const std::string labels = "{process=\"program\",pid=\"42\"}";
+  Publish({MadeUpView({})});
+  EXPECT_EQ(Render().at("heapledger_ledger_sample_bytes" + labels), "0");
+  EXPECT_EQ(Render().at("heapledger_cut_stack_live_bytes" + labels), "0");
+  Publish({Changed([](LedgerSnapshot& snapshot) {
+    snapshot.mode = MeasureMode::kSampled;
+    snapshot.sample_bytes = 524288;
+    snapshot.cut = MadeUpCounters(3, 1);
+  })});
+  const auto series = Render();
+  EXPECT_EQ(series.at("heapledger_ledger_sample_bytes" + labels), "524288");
+  EXPECT_EQ(series.at("heapledger_cut_stack_live_bytes" + labels), "32");
+  EXPECT_EQ(series.at("heapledger_heap_live_bytes" + labels), "928");
+  EXPECT_EQ(
+      series.at("heapledger_process_info{process=\"program\",pid=\"42\",exe="
+                "\"/usr/bin/program\",build_id=\"0abc\",mode=\"sampled\"}"),
+      "1");
+  EXPECT_EQ(series.at("heapledger_invariant_violations_total"), "0")
+      << "estimates add up, too";
+}
+
+TEST_F(RegistryTest, ShowsNoFiguresOfAProcessThatWasNeverArmed) {
+  Publish({Changed([](LedgerSnapshot& snapshot) {
+    snapshot.mode = MeasureMode::kDormant;
+  })});
+  auto series = Render();
+  const std::string labels = "{process=\"program\",pid=\"42\"}";
+  EXPECT_FALSE(series.contains("heapledger_heap_live_bytes" + labels));
+  EXPECT_FALSE(
+      series.contains("heapledger_ledger_armed_timestamp_seconds" + labels));
+  EXPECT_EQ(registry_.Render().find("heapledger_callsite_live_bytes{"),
+            std::string::npos);
+  EXPECT_TRUE(series.contains("heapledger_ledger_bytes" + labels));
+  Publish({Changed([](LedgerSnapshot& snapshot) {
+    snapshot.mode = MeasureMode::kDormant;
+    snapshot.armed_realtime_ns = 1'500'000'000;
+    snapshot.disarmed_realtime_ns = 2'500'000'000;
+  })});
+  series = Render();
+  EXPECT_EQ(series.at("heapledger_ledger_armed_timestamp_seconds" + labels),
+            "1.5");
+  EXPECT_EQ(series.at("heapledger_ledger_disarmed_timestamp_seconds" + labels),
+            "2.5");
+  EXPECT_EQ(series.at("heapledger_heap_live_bytes" + labels), "928")
+      << "what was booked before is followed on";
+}
+
 TEST_F(RegistryTest, ForgetsAProcessThatEnded) {
   Publish({MadeUpView({}), MadeUpView({.pid = 43})});
   EXPECT_TRUE(registry_.Render().find("pid=\"43\"") != std::string::npos);
@@ -174,7 +233,23 @@ TEST(LandingPageTest, EscapesTheNamesOfProcesses) {
   const std::string page = RenderLandingPage(*source.host());
   EXPECT_EQ(page.find("<script>"), std::string::npos);
   EXPECT_NE(page.find("&lt;script&gt;alert(&#39;x&#39;)"), std::string::npos);
-  EXPECT_NE(page.find("928 B"), std::string::npos);
+  EXPECT_NE(page.find("<td>exact<td>928 B"), std::string::npos);
+}
+
+TEST(LandingPageTest, MarksEstimatesAndGivesADormantProcessNoFigures) {
+  HostSource source;
+  auto view = std::make_shared<HostView>();
+  view->processes = {Changed([](LedgerSnapshot& snapshot) {
+                       snapshot.mode = MeasureMode::kSampled;
+                     }),
+                     Changed([](LedgerSnapshot& snapshot) {
+                       snapshot.mode = MeasureMode::kDormant;
+                     })};
+  source.Publish(view);
+  const std::string page = RenderLandingPage(*source.host());
+  EXPECT_NE(page.find("<td>sampled<td>~928 B<td>~58"), std::string::npos);
+  EXPECT_NE(page.find("<td>dormant<td>-<td>-"), std::string::npos);
+  EXPECT_NE(page.find("Figures with a ~ are estimates"), std::string::npos);
 }
 
 }  // namespace

@@ -13,10 +13,11 @@ ResolvedFrame Function(std::string linkage_name, std::string module = "prog") {
   return frame;
 }
 
-Fingerprint Of(const std::vector<ResolvedFrame>& frames) {
+Fingerprint Of(const std::vector<ResolvedFrame>& frames,
+               StackEnd end = StackEnd::kOutermost) {
   std::vector<FrameHash> hashes;
   for (const ResolvedFrame& frame : frames) hashes.push_back(HashFrame(frame));
-  return FingerprintOf(hashes);
+  return FingerprintOf(hashes, end);
 }
 
 TEST(FingerprintTest, IsSixteenHexDigitsThatStayTheSameForGood) {
@@ -76,6 +77,21 @@ TEST(FingerprintTest, LeavesOutTheStartOfAThread) {
             Of({f, Function("", "libc.so.6")}));
   // Inside a stack the C library counts: qsort's caller is not f's.
   EXPECT_NE(Of({f, Function("qsort", "libc.so.6"), f}), Of({f, f}));
+}
+
+TEST(FingerprintTest, TellsACutStackFromOneThatEndsThere) {
+  const auto f = Function("f");
+  const auto g = Function("g");
+  const auto start = Function("start_thread", "libc.so.6");
+  EXPECT_NE(Of({f, g}, StackEnd::kCut), Of({f, g}));
+  EXPECT_NE(Of({f, g}, StackEnd::kCut), Of({f, g, start}));
+  EXPECT_EQ(Of({f, g}, StackEnd::kCut), Of({f, g}, StackEnd::kCut));
+  // The outer frame of a cut stack is no start of a thread.
+  EXPECT_NE(Of({f, Function("qsort", "libc.so.6")}, StackEnd::kCut),
+            Of({f, Function("bsearch", "libc.so.6")}, StackEnd::kCut));
+  // Nothing is missing from one that reaches main.
+  const auto main = Function("main");
+  EXPECT_EQ(Of({f, main}, StackEnd::kCut), Of({f, main}));
 }
 
 TEST(FingerprintTest, TakesBuildIdAndOffsetWhereThereIsNoName) {

@@ -102,6 +102,21 @@ TEST(ProcessAccountTest, GivesTheOverflowCallsiteItsOwnFingerprint) {
   EXPECT_TRUE(view->top[1].overflow);
 }
 
+TEST(ProcessAccountTest, KeepsACutCallsiteApartFromTheWholeOne) {
+  SnapshotMaker maker;
+  FakeNames names;
+  const auto cut = maker.AddCallsite({1, 2});
+  maker.callsite(cut).cut = true;
+  maker.counters(cut).allocated_bytes = 1;
+  maker.counters(maker.AddCallsite({1, 2})).allocated_bytes = 2;
+  ProcessAccount account({}, &names);
+  const auto view = account.Update(maker.At(1));
+  ASSERT_EQ(view->top.size(), 2U);
+  EXPECT_FALSE(view->top[0].cut);
+  EXPECT_TRUE(view->top[1].cut);
+  EXPECT_EQ(SumOf(*view), view->snapshot->totals);
+}
+
 TEST(HostAccountsTest, ForgetsAProcessThatIsGoneAndKeepsAnUnchangedView) {
   SnapshotMaker maker;
   FakeNames names;

@@ -140,6 +140,59 @@ TEST(LedgerReaderTest, MergesCallsitesWithEqualStacks) {
   EXPECT_EQ(snapshot.tables->frames.size(), 2U);
 }
 
+TEST(LedgerReaderTest, KeepsCutStacksApartAndAddsThemUp) {
+  LedgerBuilder builder;
+  const auto frame = builder.AddFrame(0x10, 0);
+  const auto whole = builder.AddCallsite(builder.AddStack({frame}));
+  const auto cut =
+      builder.AddCallsite(builder.AddStack({frame}), ledger::kCallsiteCut);
+  const auto inherited =
+      builder.AddCallsite(builder.AddStack({frame}),
+                          ledger::kCallsiteCut | ledger::kCallsiteInherited);
+  builder.Allocate(whole, 0, 100, 1);
+  builder.Allocate(cut, 0, 50, 5);
+  builder.Free(cut, 1, 10, 1);
+  builder.Allocate(inherited, 0, 7, 1);
+  const LedgerSnapshot snapshot = MustTake(builder);
+  ASSERT_EQ(snapshot.callsites().size(), 3U);
+  EXPECT_FALSE(snapshot.callsites()[0].cut);
+  EXPECT_TRUE(snapshot.callsites()[1].cut);
+  EXPECT_EQ(snapshot.cut.live_bytes(), 47U);
+  EXPECT_EQ(snapshot.cut.live_objects(), 5U);
+  EXPECT_EQ(snapshot.totals.live_bytes(), 147U);
+}
+
+TEST(LedgerReaderTest, ReadsHowMuchIsMeasuredAndSinceWhen) {
+  LedgerBuilder builder;
+  LedgerSnapshot snapshot = MustTake(builder);
+  EXPECT_FALSE(snapshot.estimated());
+  EXPECT_FALSE(snapshot.never_armed());
+  ledger::Header& header = builder.header();
+  header.mode = static_cast<std::uint32_t>(ledger::Mode::kDormant);
+  header.stack_mode = static_cast<std::uint32_t>(ledger::StackMode::kAdaptive);
+  header.budget_percent = 4;
+  snapshot = MustTake(builder);
+  EXPECT_EQ(snapshot.mode, MeasureMode::kDormant);
+  EXPECT_EQ(snapshot.stack_detail, StackDetail::kAdaptive);
+  EXPECT_EQ(snapshot.budget_percent, 4U);
+  EXPECT_TRUE(snapshot.never_armed());
+  header.mode = static_cast<std::uint32_t>(ledger::Mode::kSampled);
+  header.sample_bytes = 524288;
+  header.armed_realtime_ns = 11;
+  header.disarmed_realtime_ns = 22;
+  snapshot = MustTake(builder);
+  EXPECT_TRUE(snapshot.estimated());
+  EXPECT_EQ(snapshot.sample_bytes, 524288U);
+  EXPECT_EQ(snapshot.armed_realtime_ns, 11U);
+  EXPECT_EQ(snapshot.disarmed_realtime_ns, 22U);
+  header.mode = static_cast<std::uint32_t>(ledger::Mode::kDormant);
+  snapshot = MustTake(builder);
+  EXPECT_TRUE(snapshot.estimated()) << "what it measured is still an estimate";
+  EXPECT_FALSE(snapshot.never_armed());
+  header.armed_realtime_ns = 0;  // exact from the start, then disarmed
+  EXPECT_FALSE(MustTake(builder).never_armed());
+}
+
 TEST(LedgerReaderTest, BooksTheOverflowCallsiteWithoutARecord) {
   LedgerBuilder builder;
   builder.Allocate(ledger::kOverflowCallsite, 2, 64, 1);
