@@ -54,7 +54,19 @@ void Apply(Config& config, const char* setting) {
   } else if (StartsWith(setting, "DIR=", &value)) {
     // A relative directory would move with the program's working directory.
     if (*value == '/') Copy(value, config.directory, sizeof config.directory);
+  } else if (StartsWith(setting, "MODE=", &value)) {
+    if (Same(value, "sampled")) config.mode = ledger::Mode::kSampled;
+    if (Same(value, "dormant")) config.mode = ledger::Mode::kDormant;
+  } else if (StartsWith(setting, "SAMPLE_BYTES=", &value)) {
+    config.sample_bytes = static_cast<std::uint32_t>(
+        Number(value, 1, Config::kMaxSampleBytes, 0));
+  } else if (StartsWith(setting, "BUDGET=", &value)) {
+    config.budget_percent = static_cast<std::uint32_t>(
+        Number(value, 1, 100, config.budget_percent));
   } else if (StartsWith(setting, "STACK=", &value)) {
+    if (Same(value, "adaptive")) {
+      config.stack_mode = ledger::StackMode::kAdaptive;
+    }
     if (Same(value, "caller")) config.stack_mode = ledger::StackMode::kCaller;
     if (Same(value, "frame-pointer")) {
       config.stack_mode = ledger::StackMode::kFramePointer;
@@ -95,6 +107,18 @@ void Config::ReadEnvironment() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     Apply(*this, *entry);
   }
+}
+
+std::uint32_t Config::SampleMean() const {
+  switch (mode) {
+    case ledger::Mode::kExact:
+      return 0;
+    case ledger::Mode::kSampled:
+      return sample_bytes != 0 ? sample_bytes : kDefaultSampleBytes;
+    case ledger::Mode::kDormant:
+      return sample_bytes;
+  }
+  return 0;
 }
 
 bool Config::Follows(std::uint32_t pid, const char* comm) const {

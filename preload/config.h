@@ -14,10 +14,16 @@ namespace heapledger::preload {
 struct Config {
   static constexpr std::size_t kDirectoryBytes = 256;
   static constexpr std::size_t kFollowBytes = 256;
+  static constexpr std::uint32_t kDefaultBudgetPercent = 3;
+  static constexpr std::uint32_t kDefaultSampleBytes = 512 << 10;
+  static constexpr std::uint32_t kMaxSampleBytes = 1 << 30;
 
   ledger::Mode mode = ledger::Mode::kExact;
   ledger::StackMode stack_mode = ledger::StackMode::kFull;
   std::uint32_t max_depth = ledger::kDefaultStackDepth;
+  std::uint32_t budget_percent = kDefaultBudgetPercent;
+  // As given, or 0.
+  std::uint32_t sample_bytes = 0;
   std::uint64_t cap_bytes = ledger::kDefaultCapBytes;
   bool disabled = false;
   // Empty: the default directories.
@@ -29,6 +35,9 @@ struct Config {
 
   // Reads the environment. Refuses nothing, allocates nothing.
   void ReadEnvironment();
+
+  // Mean bytes between samples when measuring; 0 where every block is booked.
+  std::uint32_t SampleMean() const;
 
   // Whether a process with this name is to be measured.
   bool Follows(std::uint32_t pid, const char* comm) const;

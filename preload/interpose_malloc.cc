@@ -10,28 +10,18 @@
 
 namespace heapledger::preload {
 
-[[gnu::cold, gnu::noinline]] bool BookingSlow() {
+[[gnu::cold, gnu::noinline]] bool RunningSlow() {
   if (CurrentGate() == Gate::kCold) Start(Cause::kAllocation);
-  return CurrentGate() == Gate::kActive;
+  return CurrentGate() > Gate::kOff;
 }
 
 [[gnu::cold, gnu::noinline]] bool PassOnUnbooked(void* block) {
   if (g_bootstrap.Holds(block)) return false;
-  if (CurrentGate() == Gate::kActive) CountForeignFree();
+  if (CurrentGate() >= Gate::kAdaptive) CountForeignFree();
   return true;
 }
 
 namespace {
-
-// Passes on an allocation and books it; `real` takes the raised size.
-template <typename Real>
-inline void* Allocate(const unwind::Registers& caller, size_t bytes,
-                      Real&& real) {
-  void* const block = real(g_real.Request(bytes));
-  if (block != nullptr) [[likely]]
-    RecordAllocated(caller, block, bytes);
-  return block;
-}
 
 // An aligned allocation while nothing is booked.
 template <typename Real>
@@ -80,13 +70,9 @@ void* ReallocToZero(void* block) {
 
 void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
   const BlockRecord old = TakeBlock(block);
-  if (old.callsite == ledger::kNoCallsite) {
-    if (g_bootstrap.Holds(block)) {
-      void* const moved = MoveFromBootstrap(block, bytes);
-      if (moved != nullptr) RecordAllocated(caller, moved, bytes);
-      return moved;
-    }
-    CountForeignFree();
+  if (old.callsite == ledger::kNoCallsite && !PassOnUnbooked(block)) {
+    void* const moved = MoveFromBootstrap(block, bytes);
+    return moved == nullptr ? nullptr : Record(caller, moved, bytes);
   }
   void* const moved = bytes == 0 ? ReallocToZero(block)
                                  : g_real.realloc(block, g_real.Request(bytes));
@@ -95,32 +81,88 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
     if (old.callsite != ledger::kNoCallsite) PutBlockBack(block, old);
     return nullptr;
   }
-  if (old.callsite != ledger::kNoCallsite) RecordFreed(old);
-  if (moved != nullptr) RecordAllocated(caller, moved, bytes);
-  return moved;
+  if (old.callsite != ledger::kNoCallsite) RecordFreed(block, old);
+  return moved == nullptr ? nullptr : Record(caller, moved, bytes);
+}
+
+// malloc where every block is booked with its full stack: the path that its
+// instructions are counted of. Reached by a jump, so that its caller is
+// malloc's.
+[[gnu::noinline]] void* MallocActive(size_t bytes) {
+  void* const block = g_real.spaced_malloc(bytes);
+  if (block == nullptr) [[unlikely]]
+    return nullptr;
+  return RecordAllocated(HEAPLEDGER_CALLER(), block, bytes);
+}
+
+[[gnu::noinline]] void* MallocSample(size_t bytes) {
+  void* const block = g_real.spaced_malloc(bytes);
+  if (block == nullptr) return nullptr;
+  return RecordTaken(HEAPLEDGER_CALLER(), block, bytes);
+}
+
+[[gnu::noinline]] void* MallocSlowly(size_t bytes) {
+  if (!Running()) [[unlikely]] {
+    return g_real.malloc == nullptr
+               ? BootstrapAllocate(bytes, alignof(max_align_t))
+               : g_real.malloc(bytes);
+  }
+  HEAPLEDGER_RETURN_BOOKED(g_real.spaced_malloc(bytes), bytes);
+}
+
+[[gnu::noinline]] void* MallocOtherwise(size_t bytes) {
+  if (CurrentGate() != Gate::kSampling) return MallocSlowly(bytes);
+  if (TakesSample(bytes)) [[unlikely]]
+    return MallocSample(bytes);
+  return g_real.spaced_malloc(bytes);
+}
+
+[[gnu::noinline]] void FreeSlowly(void* block) {
+  if (!Running()) [[unlikely]] {
+    return FreeUnbooked(block);
+  }
+  const BlockRecord record = TakeBlock(block);
+  if (record.callsite == ledger::kNoCallsite) return FreeUnbooked(block);
+  RecordFreed(block, record);
+  g_real.free(block);
+}
+
+[[gnu::noinline]] void FreeOtherwise(void* block) {
+  if (CurrentGate() != Gate::kSampling || MightBeSample(block)) {
+    return FreeSlowly(block);
+  }
+  g_real.free(block);
 }
 
 }  // namespace
 }  // namespace heapledger::preload
 
 using heapledger::preload::AlignedUnbooked;
-using heapledger::preload::Allocate;
-using heapledger::preload::Booking;
+using heapledger::preload::BlockRecord;
 using heapledger::preload::BootstrapAllocate;
-using heapledger::preload::FreeUnbooked;
+using heapledger::preload::CurrentGate;
+using heapledger::preload::FreeOtherwise;
 using heapledger::preload::g_bootstrap;
+using heapledger::preload::g_control;
 using heapledger::preload::g_real;
-using heapledger::preload::RecordAllocated;
-using heapledger::preload::RecordFreed;
+using heapledger::preload::Gate;
+using heapledger::preload::MallocActive;
+using heapledger::preload::MallocOtherwise;
+using heapledger::preload::Record;
+using heapledger::preload::Running;
+using heapledger::preload::TryTakeAndRecordFreed;
 
+// Every way out of malloc and free is a jump: no stack frame where nothing is
+// booked.
 HEAPLEDGER_EXPORT void* malloc(size_t bytes) {
-  if (!Booking()) [[unlikely]] {
-    return g_real.malloc == nullptr
-               ? BootstrapAllocate(bytes, alignof(max_align_t))
-               : g_real.malloc(bytes);
+  const Gate gate = CurrentGate();
+  if (gate == Gate::kActive) [[likely]]
+    return MallocActive(bytes);
+  if (gate == Gate::kDormant && static_cast<std::uint32_t>(g_control->load(
+                                    std::memory_order_relaxed)) == 0) {
+    return g_real.spaced_malloc(bytes);
   }
-  return Allocate(HEAPLEDGER_CALLER(), bytes,
-                  [](size_t request) { return g_real.malloc(request); });
+  return MallocOtherwise(bytes);
 }
 
 // Our malloc under a name that nothing can come before.
@@ -130,11 +172,20 @@ extern "C"
 
 HEAPLEDGER_EXPORT void free(void* block) {
   if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    return FreeUnbooked(block);
+  const Gate gate = CurrentGate();
+  if (gate != Gate::kActive) [[unlikely]] {
+    if (gate == Gate::kDormant) return g_real.free(block);
+    return FreeOtherwise(block);
+  }
+  if (!TryTakeAndRecordFreed(block)) [[unlikely]] {
+    return FreeOtherwise(block);
   }
   g_real.free(block);
 }
+
+// Our free, likewise.
+extern "C" __attribute__((alias("free"), copy(free), visibility("hidden"))) void
+heapledger_own_free(void* block) noexcept;
 
 // Removed from the headers, still in old binaries.
 HEAPLEDGER_EXPORT void cfree(void* block) { free(block); }
@@ -145,23 +196,21 @@ HEAPLEDGER_EXPORT void* calloc(size_t count, size_t bytes) {
     errno = ENOMEM;
     return nullptr;
   }
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return g_real.malloc == nullptr
                ? BootstrapAllocate(total, alignof(max_align_t))
                : g_real.calloc(count, bytes);
   }
-  return Allocate(HEAPLEDGER_CALLER(), total,
-                  [](size_t request) { return g_real.calloc(1, request); });
+  HEAPLEDGER_RETURN_BOOKED(g_real.calloc(1, g_real.Request(total)), total);
 }
 
 HEAPLEDGER_EXPORT void* realloc(void* block, size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return heapledger::preload::ReallocUnbooked(block, bytes);
   }
   if (block == nullptr) {
-    return Allocate(HEAPLEDGER_CALLER(), bytes, [](size_t request) {
-      return g_real.realloc(nullptr, request);
-    });
+    HEAPLEDGER_RETURN_BOOKED(g_real.realloc(nullptr, g_real.Request(bytes)),
+                             bytes);
   }
   return heapledger::preload::Reallocate(HEAPLEDGER_CALLER(), block, bytes);
 }
@@ -172,20 +221,19 @@ HEAPLEDGER_EXPORT void* reallocarray(void* block, size_t count, size_t bytes) {
     errno = ENOMEM;
     return nullptr;
   }
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return heapledger::preload::ReallocUnbooked(block, total);
   }
   if (block == nullptr) {
-    return Allocate(HEAPLEDGER_CALLER(), total, [](size_t request) {
-      return g_real.realloc(nullptr, request);
-    });
+    HEAPLEDGER_RETURN_BOOKED(g_real.realloc(nullptr, g_real.Request(total)),
+                             total);
   }
   return heapledger::preload::Reallocate(HEAPLEDGER_CALLER(), block, total);
 }
 
 HEAPLEDGER_EXPORT int posix_memalign(void** out, size_t alignment,
                                      size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     if (g_real.malloc != nullptr) {
       return g_real.posix_memalign(out, alignment, bytes);
     }
@@ -196,44 +244,40 @@ HEAPLEDGER_EXPORT int posix_memalign(void** out, size_t alignment,
   }
   const int refused =
       g_real.posix_memalign(out, alignment, g_real.Request(bytes));
-  if (refused == 0) RecordAllocated(HEAPLEDGER_CALLER(), *out, bytes);
+  if (refused == 0) Record(HEAPLEDGER_CALLER(), *out, bytes);
   return refused;
 }
 
 HEAPLEDGER_EXPORT void* aligned_alloc(size_t alignment, size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return AlignedUnbooked(alignment, bytes, g_real.aligned_alloc);
   }
-  return Allocate(HEAPLEDGER_CALLER(), bytes, [alignment](size_t request) {
-    return g_real.aligned_alloc(alignment, request);
-  });
+  HEAPLEDGER_RETURN_BOOKED(
+      g_real.aligned_alloc(alignment, g_real.Request(bytes)), bytes);
 }
 
 HEAPLEDGER_EXPORT void* memalign(size_t alignment, size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return AlignedUnbooked(alignment, bytes, g_real.memalign);
   }
-  return Allocate(HEAPLEDGER_CALLER(), bytes, [alignment](size_t request) {
-    return g_real.memalign(alignment, request);
-  });
+  HEAPLEDGER_RETURN_BOOKED(g_real.memalign(alignment, g_real.Request(bytes)),
+                           bytes);
 }
 
 HEAPLEDGER_EXPORT void* valloc(size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return g_real.malloc == nullptr ? BootstrapAllocate(bytes, 4096)
                                     : g_real.valloc(bytes);
   }
-  return Allocate(HEAPLEDGER_CALLER(), bytes,
-                  [](size_t request) { return g_real.valloc(request); });
+  HEAPLEDGER_RETURN_BOOKED(g_real.valloc(g_real.Request(bytes)), bytes);
 }
 
 HEAPLEDGER_EXPORT void* pvalloc(size_t bytes) {
-  if (!Booking()) [[unlikely]] {
+  if (!Running()) [[unlikely]] {
     return g_real.malloc == nullptr ? BootstrapAllocate(bytes, 4096)
                                     : g_real.pvalloc(bytes);
   }
-  return Allocate(HEAPLEDGER_CALLER(), bytes,
-                  [](size_t request) { return g_real.pvalloc(request); });
+  HEAPLEDGER_RETURN_BOOKED(g_real.pvalloc(g_real.Request(bytes)), bytes);
 }
 
 HEAPLEDGER_EXPORT size_t malloc_usable_size(void* block) {
@@ -241,7 +285,7 @@ HEAPLEDGER_EXPORT size_t malloc_usable_size(void* block) {
     return g_bootstrap.SizeOf(block);
   }
   if (g_real.malloc_usable_size == nullptr) [[unlikely]] {
-    (void)Booking();
+    (void)Running();
     if (g_real.malloc_usable_size == nullptr) return 0;
   }
   return g_real.malloc_usable_size(block);

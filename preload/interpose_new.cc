@@ -22,33 +22,56 @@ enum Form { kSingle = 0, kArray = 1 };
 
 inline void* Booked(const unwind::Registers& caller, void* block,
                     size_t bytes) {
-  if (block != nullptr && Booking()) [[likely]] {
-    RecordAllocated(caller, block, bytes);
-  }
-  return block;
+  if (block == nullptr || !Running()) [[unlikely]]
+    return block;
+  return Record(caller, block, bytes);
 }
 
 inline void* RawAllocate(size_t bytes) {
-  if (!Booking() && g_real.malloc == nullptr) [[unlikely]] {
+  if (!Running() && g_real.malloc == nullptr) [[unlikely]] {
     return BootstrapAllocate(bytes, alignof(max_align_t));
   }
   // As libstdc++ does: two objects of no size have different addresses.
   return g_real.malloc(g_real.Request(bytes == 0 ? 1 : bytes));
 }
 
-inline void* New(Form form, const unwind::Registers& caller, size_t bytes) {
-  if (Booking() && g_real_new.own) {
-    return Booked(caller, g_real_new.plain[form](g_real.Request(bytes)), bytes);
+// The same as malloc's, but that it throws. Reached by a jump.
+[[gnu::noinline]] void* NewActive(size_t bytes) {
+  void* const block = g_real.malloc(g_real.Request(bytes == 0 ? 1 : bytes));
+  if (block == nullptr) [[unlikely]] {
+    return NewOrThrow(HEAPLEDGER_CALLER().pc, bytes);
+  }
+  return RecordAllocated(HEAPLEDGER_CALLER(), block, bytes);
+}
+
+template <Form kForm>
+[[gnu::noinline]] void* NewOtherwise(size_t bytes) {
+  if (Running() && g_real_new.own) {
+    HEAPLEDGER_RETURN_BOOKED(g_real_new.plain[kForm](g_real.Request(bytes)),
+                             bytes);
   }
   void* const block = RawAllocate(bytes);
-  if (block == nullptr) [[unlikely]]
-    return NewOrThrow(caller.pc, bytes);
-  return Booked(caller, block, bytes);
+  if (block == nullptr) [[unlikely]] {
+    return NewOrThrow(HEAPLEDGER_CALLER().pc, bytes);
+  }
+  return Booked(HEAPLEDGER_CALLER(), block, bytes);
+}
+
+template <Form kForm>
+inline void* New(size_t bytes) {
+  if (CurrentGate() == Gate::kActive && !g_real_new.own) [[likely]] {
+    return NewActive(bytes);
+  }
+  if (CurrentGate() == Gate::kSampling && !g_real_new.own && bytes != 0 &&
+      !TakesSample(bytes)) {
+    if (void* const block = g_real.spaced_malloc(bytes)) return block;
+  }
+  return NewOtherwise<kForm>(bytes);
 }
 
 inline void* NewNothrow(Form form, const unwind::Registers& caller,
                         size_t bytes, const void* tag) {
-  if (Booking() && g_real_new.own && g_real_new.nothrow[form] != nullptr) {
+  if (Running() && g_real_new.own && g_real_new.nothrow[form] != nullptr) {
     return Booked(caller, g_real_new.nothrow[form](g_real.Request(bytes), tag),
                   bytes);
   }
@@ -60,7 +83,7 @@ inline void* NewNothrow(Form form, const unwind::Registers& caller,
 }
 
 inline void* RawAligned(size_t bytes, size_t alignment) {
-  if (!Booking() && g_real.malloc == nullptr) [[unlikely]] {
+  if (!Running() && g_real.malloc == nullptr) [[unlikely]] {
     return BootstrapAllocate(bytes, alignment);
   }
   if (alignment < sizeof(void*)) alignment = sizeof(void*);
@@ -69,7 +92,7 @@ inline void* RawAligned(size_t bytes, size_t alignment) {
 
 inline void* NewAligned(Form form, const unwind::Registers& caller,
                         size_t bytes, size_t alignment) {
-  if (Booking() && g_real_new.own && g_real_new.aligned[form] != nullptr) {
+  if (Running() && g_real_new.own && g_real_new.aligned[form] != nullptr) {
     return Booked(caller,
                   g_real_new.aligned[form](g_real.Request(bytes), alignment),
                   bytes);
@@ -87,7 +110,7 @@ inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
                                size_t bytes, size_t alignment,
                                const void* tag) {
   const RealNew::NewAlignedNothrow real = g_real_new.aligned_nothrow[form];
-  if (Booking() && g_real_new.own && real != nullptr) {
+  if (Running() && g_real_new.own && real != nullptr) {
     return Booked(caller, real(g_real.Request(bytes), alignment, tag), bytes);
   }
   void* const block = RawAligned(bytes, alignment);
@@ -95,25 +118,30 @@ inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
   return Booked(caller, block, bytes);
 }
 
+// Takes and books a block that is about to be freed. False when nobody may free
+// it.
+[[gnu::noinline]] bool BookDeleted(void* block) {
+  if (!Running()) return PassOnUnbooked(block);
+  const BlockRecord record = TakeBlock(block);
+  if (record.callsite == ledger::kNoCallsite) return PassOnUnbooked(block);
+  RecordFreed(block, record);
+  return true;
+}
+
 // The sized forms come here too: the size is a hint that an allocator can do
 // without, and one that was raised would be a lie.
 inline void Delete(Form form, void* block) {
-  if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    if (!PassOnUnbooked(block)) return;
-  }
-  if (g_real_new.own) return g_real_new.remove[form](block);
-  if (g_real.free != nullptr) g_real.free(block);
+  if (!g_real_new.own) [[likely]]
+    return heapledger_own_free(block);
+  if (block == nullptr || !BookDeleted(block)) return;
+  g_real_new.remove[form](block);
 }
 
 inline void DeleteAligned(Form form, void* block, size_t alignment) {
   if (!g_real_new.own || g_real_new.remove_aligned[form] == nullptr) {
     return Delete(form, block);
   }
-  if (block == nullptr) return;
-  if (!Booking() || !RecordFreed(block)) [[unlikely]] {
-    if (!PassOnUnbooked(block)) return;
-  }
+  if (block == nullptr || !BookDeleted(block)) return;
   g_real_new.remove_aligned[form](block, alignment);
 }
 
@@ -129,12 +157,8 @@ using heapledger::preload::NewAligned;
 using heapledger::preload::NewAlignedNothrow;
 using heapledger::preload::NewNothrow;
 
-HEAPLEDGER_EXPORT void* _Znwm(size_t bytes) {
-  return New(kSingle, HEAPLEDGER_CALLER(), bytes);
-}
-HEAPLEDGER_EXPORT void* _Znam(size_t bytes) {
-  return New(kArray, HEAPLEDGER_CALLER(), bytes);
-}
+HEAPLEDGER_EXPORT void* _Znwm(size_t bytes) { return New<kSingle>(bytes); }
+HEAPLEDGER_EXPORT void* _Znam(size_t bytes) { return New<kArray>(bytes); }
 HEAPLEDGER_EXPORT void* _ZnwmRKSt9nothrow_t(size_t bytes, const void* tag) {
   return NewNothrow(kSingle, HEAPLEDGER_CALLER(), bytes, tag);
 }

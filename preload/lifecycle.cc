@@ -14,11 +14,18 @@ namespace heapledger::preload {
 
 constinit GatePage g_gate;
 constinit Process* g_process = nullptr;
+constinit Books<TargetEnv>* g_books = nullptr;
+constinit SampleFilter g_samples;
+constinit const ledger::AtomicU64 g_no_control{0};
+constinit const ledger::AtomicU64* g_control = &g_no_control;
 constinit thread_local ThreadState* t_state = nullptr;
 
 namespace {
 
 using ledger::OffReason;
+
+// How long Control::kFullStacks lasts.
+constexpr std::uint32_t kFullStacksSeconds = 60;
 
 pthread_key_t g_thread_key;
 // Rounds of destructors that glibc makes at the end of a thread.
@@ -29,24 +36,59 @@ constexpr std::uint64_t kMainStackReach = 64ULL << 20;
 
 void SetGate(Gate gate) { g_gate.gate.store(gate, std::memory_order_release); }
 
+// Opens the gate for a process with a ledger, and says in it what is measured.
+void OpenGate(Process& process, Gate gate) {
+  ledger::Mode mode = ledger::Mode::kExact;
+  if (gate <= Gate::kDraining) mode = ledger::Mode::kDormant;
+  if (gate == Gate::kSampling) mode = ledger::Mode::kSampled;
+  g_books->file().header().mode.store(static_cast<std::uint32_t>(mode),
+                                      std::memory_order_relaxed);
+  process.gate.store(gate, std::memory_order_relaxed);
+  SetGate(gate);
+}
+
 // Runs at the end of a thread, once a round. Destructors of the program may
 // allocate in this round and in later ones, so the state is kept to the last.
 void ThreadExits(void* value) {
   auto* const state = static_cast<ThreadState*>(value);
-  if (CurrentGate() != Gate::kActive || state != t_state) return;
+  if (CurrentGate() <= Gate::kOff || state != t_state) return;
   if (++state->exit_rounds < kDestructorRounds) {
     pthread_setspecific(g_thread_key, state);
     return;
   }
   t_state = kThreadGone;
-  g_process->books->Detach(g_process->threads, state);
+  g_books->Detach(g_process->threads, state);
 }
 
 bool InitializeOnce(Process& process) {
   process.main_stack_high = getauxval(AT_EXECFN);
   if (pthread_key_create(&g_thread_key, ThreadExits) != 0) return false;
   if (!process.env.Open() || !process.objects.Open(process.env)) return false;
+  const Config& config = process.config;
+  if (config.SampleMean() != 0) {
+    process.armed_gate = Gate::kSampling;
+    if (!g_samples.Open(process.env)) return false;
+    // A free must notice blocks from before the start as well.
+    if (!g_bootstrap.ForEachRange(std::uint64_t{1} << SampleFilter::kRangeShift,
+                                  [&process](std::uint64_t at) {
+                                    return g_samples.Add(process.env, at);
+                                  })) {
+      return false;
+    }
+  } else if (config.stack_mode == ledger::StackMode::kAdaptive) {
+    process.armed_gate = Gate::kAdaptive;
+    process.has_clock = raw::HasClock();
+  } else {
+    process.armed_gate = Gate::kActive;
+  }
   return true;
+}
+
+// The gate at the start of an image. A dormant one may pass every block on
+// unseen, but for those from before the start.
+Gate FirstGate(const Process& process) {
+  if (process.config.mode != ledger::Mode::kDormant) return process.armed_gate;
+  return g_bootstrap.ever_used() ? Gate::kDraining : Gate::kDormant;
 }
 
 // Opens fresh books over a fresh ledger.
@@ -56,18 +98,20 @@ OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
   process.env.set_ledger_base(process.segment.base);
   void* const memory = raw::MapPrivate(sizeof(Books<TargetEnv>));
   if (memory == nullptr) return OffReason::kAddressSpace;
-  process.books = static_cast<Books<TargetEnv>*>(memory);
-  process.books->set_objects(&process.objects);
-  if (!process.books->Open(&process.env, process.segment.base,
-                           process.segment.cap_bytes, first_callsite)) {
+  g_books = static_cast<Books<TargetEnv>*>(memory);
+  g_books->set_objects(process.objects);
+  if (!g_books->Open(&process.env, process.segment.base,
+                     process.segment.cap_bytes, first_callsite)) {
     return OffReason::kLedgerSpace;
   }
-  auto& header = process.books->file().header();
+  auto& header = g_books->file().header();
   header.inherited_end =
       first_callsite == ledger::kFirstCallsite ? 0 : first_callsite;
   header.object_map_directory = process.objects.directory_address();
   header.object_map_leaf_shift = ObjectMap::kLeafShift;
   header.object_map_granule_shift = ObjectMap::kGranuleShift;
+  g_books->set_sample_mean(header.sample_bytes);
+  g_control = &header.control;
   return OffReason::kNone;
 }
 
@@ -142,8 +186,9 @@ void StartImage(Cause cause) {
   reason = OpenBooks(*process, ledger::kFirstCallsite);
   if (reason != OffReason::kNone) return GoOff(config, identity, reason);
   g_process = process;
+  process->armed_late = process->config.mode == ledger::Mode::kDormant;
   PublishSegment(process->segment);
-  SetGate(Gate::kActive);
+  OpenGate(*process, FirstGate(*process));
 }
 
 // Makes a state the calling thread's.
@@ -152,11 +197,23 @@ void Adopt(ThreadState* state) {
   const std::uint64_t main_high = g_process->main_stack_high;
   const bool main_stack =
       here < main_high && main_high - here < kMainStackReach;
-  state->stack_low = main_stack ? main_high - kMainStackReach : ~0ULL;
-  state->stack_high = main_stack ? main_high : 0;
+  // Unknown at first: any address is below low.
+  state->SetStack(
+      main_stack ? unwind::StackBounds{main_high - kMainStackReach, main_high}
+                 : unwind::StackBounds{~0ULL, 0});
   t_state = state;
   // May allocate in turn: the state is in place.
   pthread_setspecific(g_thread_key, state);
+}
+
+// What the parent did not see, the child does not know either.
+void CopyCoverage(const ledger::Header& from, ledger::Header& to) {
+  to.armed_realtime_ns.store(
+      from.armed_realtime_ns.load(std::memory_order_relaxed),
+      std::memory_order_relaxed);
+  to.disarmed_realtime_ns.store(
+      from.disarmed_realtime_ns.load(std::memory_order_relaxed),
+      std::memory_order_relaxed);
 }
 
 // First call in a forked child: its own ledger, with the blocks that it finds
@@ -168,7 +225,7 @@ void StartChild(Process& process) {
     return;
   }
   const Segment parent_segment = process.segment;
-  Books<TargetEnv>* const parent = process.books;
+  Books<TargetEnv>* const parent = g_books;
   const Identity parent_identity = process.identity;
   process.identity.Read();
   process.identity.parent_pid = parent_identity.pid;
@@ -188,13 +245,14 @@ void StartChild(Process& process) {
   }
   ThreadState* state = nullptr;
   if (reason == OffReason::kNone) {
-    state = process.books->Attach(process.threads);
+    state = g_books->Attach(process.threads);
     if (state == nullptr) reason = OffReason::kAddressSpace;
   }
   if (reason == OffReason::kNone) {
-    (void)process.books->Inherit(*parent, state->frames);
+    (void)g_books->Inherit(*parent, state->frames);
+    CopyCoverage(parent->file().header(), g_books->file().header());
     PublishSegment(process.segment);
-    SetGate(Gate::kActive);
+    OpenGate(process, process.gate.load(std::memory_order_relaxed));
     Adopt(state);
   } else {
     GoOff(process.config, process.identity, reason);
@@ -220,19 +278,52 @@ void StartChild(Process& process) {
 
 [[gnu::cold, gnu::noinline]] ThreadState* AttachThread() {
   if (t_state == kThreadGone) return nullptr;
-  ThreadState* const state = g_process->books->Attach(g_process->threads);
+  ThreadState* const state = g_books->Attach(g_process->threads);
   if (state == nullptr) return nullptr;
   Adopt(state);
   return state;
 }
 
+std::uint32_t Seconds() {
+  return static_cast<std::uint32_t>(raw::MonotonicNs() / 1'000'000'000);
+}
+
+[[gnu::noinline, gnu::cold]] void ServeControl() {
+  ledger::Header& header = g_books->file().header();
+  constexpr std::uint64_t kAsked = ledger::kModuleChange - 1;
+  const std::uint64_t asked =
+      header.control.fetch_and(~kAsked, std::memory_order_acq_rel) & kAsked;
+  if (asked == 0) return;
+  const auto has = [asked](ledger::Control bit) {
+    return (asked & static_cast<std::uint64_t>(bit)) != 0;
+  };
+  Process& process = *g_process;
+  const Gate gate = process.gate.load(std::memory_order_relaxed);
+  if (has(ledger::Control::kArm) && gate <= Gate::kDraining) {
+    header.armed_realtime_ns.store(raw::RealtimeNs(),
+                                   std::memory_order_relaxed);
+    OpenGate(process, process.armed_gate);
+  }
+  if (has(ledger::Control::kDisarm) && gate > Gate::kDraining) {
+    header.disarmed_realtime_ns.store(raw::RealtimeNs(),
+                                      std::memory_order_relaxed);
+    process.armed_late = true;
+    OpenGate(process, Gate::kDraining);
+  }
+  if (has(ledger::Control::kFullStacks) && process.has_clock) {
+    process.full_until.store(Seconds() + kFullStacksSeconds,
+                             std::memory_order_relaxed);
+  }
+  header.control_ack.fetch_add(1, std::memory_order_release);
+}
+
 void ProcessExits() {
-  if (CurrentGate() != Gate::kActive) return;
-  SetState(g_process->books->file().header(), ledger::State::kExited);
+  if (CurrentGate() <= Gate::kOff) return;
+  SetState(g_books->file().header(), ledger::State::kExited);
 }
 
 void ProcessOrBorrowerExits() {
-  if (CurrentGate() != Gate::kActive) return;
+  if (CurrentGate() <= Gate::kOff) return;
   const long pid = raw::Call(SYS_getpid);
   if (!raw::Failed(pid) && pid != static_cast<long>(g_process->identity.pid)) {
     return;
@@ -241,9 +332,9 @@ void ProcessOrBorrowerExits() {
 }
 
 void ModulesChanged() {
-  if (CurrentGate() != Gate::kActive) return;
+  if (CurrentGate() <= Gate::kOff) return;
   g_process->env.rule_cache().Clear();
-  g_process->books->ModulesChanged();
+  g_books->ModulesChanged();
 }
 
 namespace {

@@ -8,12 +8,16 @@
 
 #include "preload/config.h"
 #include "preload/core/books.h"
+#include "preload/core/sample_filter.h"
 #include "preload/segment.h"
 #include "preload/target_env.h"
 
+// Variables that the hot path reads: without it each would cost a load more.
+#define HEAPLEDGER_HIDDEN [[gnu::visibility("hidden")]]
+
 namespace heapledger::preload {
 
-// Whether calls are booked. One word, on a page of its own that the kernel
+// What calls do. One word, on a page of its own that the kernel
 // wipes in a forked child: so a child of fork(), of a raw fork system call or
 // of clone() without CLONE_VM finds kCold and starts its own ledger before it
 // books anything, whatever handlers ran or did not; a child that borrows our
@@ -21,8 +25,14 @@ namespace heapledger::preload {
 enum class Gate : std::uint32_t {
   kCold = 0,      // nothing known yet, or just forked
   kStarting = 1,  // somebody is at it: calls pass unbooked
-  kActive = 2,
-  kOff = 3,  // calls pass unbooked, for good
+  kOff = 2,       // calls pass unbooked, for good
+  // From here on there is a ledger.
+  kDormant = 3,   // nothing is booked, nothing was
+  kDraining = 4,  // no new block is booked; those that were are followed
+  kSampling = 5,
+  // From here on every block is booked.
+  kAdaptive = 6,  // full stacks only where they matter
+  kActive = 7,
 };
 
 struct alignas(4096) GatePage {
@@ -38,21 +48,45 @@ struct Process {
   TargetEnv env;
   ObjectMap objects;
   ThreadPool threads;
-  Books<TargetEnv>* books = nullptr;
   bool off = false;
+  Gate armed_gate = Gate::kActive;  // as the settings want it
+  std::atomic<Gate> gate;  // as it is, for a forked child: dormant or more
+  // Blocks may be about that were allocated while we were dormant.
+  std::atomic<bool> armed_late;
+  // Adaptive: there is a clock that needs no system call.
+  bool has_clock = false;
+  // Adaptive: no stack is cut before this second (of Seconds()).
+  std::atomic<std::uint32_t> full_until;
   std::uint64_t main_stack_high = 0;
 };
 
-extern GatePage g_gate;
-extern Process* g_process;
+HEAPLEDGER_HIDDEN extern GatePage g_gate;
+HEAPLEDGER_HIDDEN extern Process* g_process;
+// The books of this process; a forked child opens its own. Set before the gate
+// opens.
+HEAPLEDGER_HIDDEN extern Books<TargetEnv>* g_books;
 // The calling thread's state: null before its first call, kThreadGone after its
 // last destructor.
-extern constinit thread_local ThreadState* t_state;
+HEAPLEDGER_HIDDEN extern constinit thread_local ThreadState* t_state;
 inline ThreadState* const kThreadGone = reinterpret_cast<ThreadState*>(1);
 
 inline Gate CurrentGate() {
-  return g_gate.gate.load(std::memory_order_acquire);
+  // An acquire, in a form that costs one instruction.
+  const Gate gate = *reinterpret_cast<const volatile Gate*>(&g_gate.gate);
+  std::atomic_signal_fence(std::memory_order_acquire);
+  return gate;
 }
+
+// Samples, where there are any.
+HEAPLEDGER_HIDDEN extern SampleFilter g_samples;
+// The control word of the ledger; a word of zero before there is one.
+HEAPLEDGER_HIDDEN extern const ledger::AtomicU64* g_control;
+
+// Seconds of a clock that only grows; roughly.
+std::uint32_t Seconds();
+
+// Does what the control word asks for, if anything.
+void ServeControl();
 
 // Brings the shim from kCold to kActive or kOff, or does nothing. Safe from any
 // thread and from a signal handler. An allocation call proves that calls reach

@@ -58,6 +58,9 @@ std::uint32_t EffectiveUid();
 // Finds the kernel's clock that needs no system call, for all that follows; a
 // seccomp filter may kill for one that the program itself never makes.
 void FindClock();
+// Whether the clocks below need no system call.
+bool HasClock();
+// To within a few milliseconds.
 std::uint64_t MonotonicNs();
 std::uint64_t RealtimeNs();
 

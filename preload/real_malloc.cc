@@ -30,6 +30,10 @@ void Find(Function& function, const char* name) {
   function = reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
 }
 
+void* SpacedMalloc(std::size_t bytes) {
+  return g_real.malloc(g_real.Request(bytes));
+}
+
 // The object that holds an address, by its load address; 0 where there is none.
 std::uint64_t ObjectOf(const void* address) {
   dl_find_object found{};
@@ -59,6 +63,7 @@ bool RealMalloc::Resolve() {
   const void* const libc = dlsym(RTLD_NEXT, "gnu_get_libc_version");
   const bool glibc = InSameObject(libc, reinterpret_cast<const void*>(malloc));
   smallest_request = glibc ? 0 : 32;
+  spaced_malloc = glibc ? malloc : SpacedMalloc;
   return true;
 }
 

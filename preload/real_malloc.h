@@ -26,6 +26,9 @@ struct RealMalloc {
   // core/object_map.h). 0 over glibc, whose smallest chunk has that size.
   std::size_t smallest_request = 0;
 
+  // malloc with that seen to: for where a call is passed on by a jump.
+  void* (*spaced_malloc)(std::size_t) = nullptr;
+
   // Looks every function up. Calls dlsym, which may call our malloc. False when
   // there is no malloc to go to.
   //
@@ -47,8 +50,8 @@ bool InSameObject(const void* a, const void* b);
 enum class Interposition { kOurs, kOwnAllocator, kSanitizer };
 Interposition FindInterposition();
 
-extern RealMalloc g_real;
-extern BootstrapPool g_bootstrap;
+[[gnu::visibility("hidden")]] extern RealMalloc g_real;
+[[gnu::visibility("hidden")]] extern BootstrapPool g_bootstrap;
 
 // Serves a call that arrives before `g_real` is known; zeroed, never null but
 // for absurd sizes.

@@ -33,7 +33,7 @@ struct RealNew {
   void Resolve();
 };
 
-extern RealNew g_real_new;
+[[gnu::visibility("hidden")]] extern RealNew g_real_new;
 
 // The throwing operator new that code at `pc` would get without us; for when
 // memory is out. Null when there is none to be found.

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/recorder.h"
 
+#include <pthread.h>
+
+#include "preload/real_malloc.h"
 #include "preload/unwind/frame_pointer.h"
+#include "preload/unwind/incremental_walk.h"
 #include "preload/unwind/walker.h"
 
 namespace heapledger::preload {
@@ -9,43 +13,58 @@ namespace {
 
 static_assert(StackView::kExactPc == unwind::kExactPcBit);
 
-std::uint64_t Address(const void* at) {
-  return reinterpret_cast<std::uint64_t>(at);
-}
-
-inline ThreadState* CurrentThread() {
-  ThreadState* const state = t_state;
-  if (state > kThreadGone) [[likely]]
-    return state;
-  return AttachThread();
-}
-
 // What is above a thread's own stack: glibc puts the thread's control block,
 // which the thread pointer points to, on top of it.
 constexpr std::uint64_t kControlBlockReach = 64 << 10;
 
-// Learns the extent of the thread's stack from a walk that went deeper than any
-// before: a complete one without a signal frame in it covers one stretch of
-// stack, and one that ends below the control block covers the thread's own.
-[[gnu::noinline, gnu::cold]] void LearnStack(ThreadState* state,
-                                             std::uint64_t rsp,
-                                             const unwind::WalkResult& walk) {
-  const auto top = Address(__builtin_thread_pointer());
-  const std::uint64_t outermost = walk.outermost_rsp;
-  if (outermost <= rsp || outermost >= top ||
-      top - outermost > kControlBlockReach) {
-    return;
-  }
-  for (std::uint32_t i = 0; i < walk.depth; ++i) {
-    if ((state->frames[i] & unwind::kExactPcBit) != 0) return;
-  }
-  state->stack_low = rsp;
-  state->stack_high = top;
+// Whether a frame is where libc started the thread: it has no caller, by libc's
+// own word. The end of a coroutine has none either, but is planted.
+bool IsThreadStart(std::uint64_t pc) {
+  unwind::RuleCache& rules = g_process->env.rule_cache();
+  const unwind::RuleCode code = rules.Find(pc - 1);
+  return code != unwind::kNoRuleCode &&
+         rules.RuleOf(code).kind == unwind::RuleKind::kEndOfStack &&
+         InSameObject(reinterpret_cast<const void*>(pc),
+                      reinterpret_cast<const void*>(&pthread_key_create));
 }
 
-// Walks into `frames`, as deep as there is room, the mode and the setting say.
-inline StackView WalkStack(ThreadState* state, const unwind::Registers& caller,
-                           std::uint64_t* frames, std::uint32_t capacity) {
+// Learns the extent of the thread's stack from a walk that went deeper than any
+// before: a complete one without a signal frame in it, up to the thread's start
+// right below the control block, covers one stretch of stack.
+[[gnu::noinline, gnu::cold]] void LearnStack(ThreadState* state,
+                                             std::uint64_t rsp) {
+  const std::uint64_t top =
+      recorder_internal::Address(__builtin_thread_pointer());
+  const unwind::LastStack& last = state->last_stack;
+  if (last.top < unwind::LastStack::kOutermost) return;
+  const unwind::FramePlace& start = last.places[unwind::LastStack::kOutermost];
+  if (start.rsp < rsp || start.rsp >= top ||
+      top - start.rsp > kControlBlockReach || !IsThreadStart(start.pc)) {
+    return;
+  }
+  // To the page: what lies on it can be read, and it is not learned so often.
+  state->SetStack(
+      {rsp / unwind::kStackPageBytes * unwind::kStackPageBytes, top});
+}
+
+// What the ledger says of a stack that a walk gave.
+inline std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
+  if (walk.end == unwind::WalkEnd::kTruncated) [[unlikely]] {
+    g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
+    return ledger::kCallsiteTruncated;
+  }
+  if (walk.incomplete()) [[unlikely]] {
+    g_books->file().CountDegraded(ledger::Degraded::kStackIncomplete);
+    return ledger::kCallsiteIncomplete;
+  }
+  return 0;
+}
+
+// Walks into `frames`, as deep as there is room, the mode and the setting say,
+// without making use of earlier walks.
+StackView WalkAfresh(const unwind::Registers& caller,
+                     const unwind::StackBounds& bounds, std::uint64_t* frames,
+                     std::uint32_t capacity) {
   Process& process = *g_process;
   StackView stack;
   stack.frames = frames;
@@ -57,85 +76,176 @@ inline StackView WalkStack(ThreadState* state, const unwind::Registers& caller,
   }
   const std::uint32_t depth =
       process.config.max_depth < capacity ? process.config.max_depth : capacity;
-  unwind::StackBounds bounds;
-  if (state != nullptr) bounds = {state->stack_low, state->stack_high};
   const unwind::WalkResult walk =
-      process.config.stack_mode == ledger::StackMode::kFull
+      process.config.stack_mode != ledger::StackMode::kFramePointer
           ? unwind::Walk(process.env, caller, bounds, frames, depth)
           : unwind::WalkFramePointers(caller, bounds, frames, depth);
   stack.depth = walk.depth;
-  if (state != nullptr && caller.rsp < state->stack_low &&
-      walk.end == unwind::WalkEnd::kComplete && !walk.used_frame_pointers)
-      [[unlikely]] {
-    LearnStack(state, caller.rsp, walk);
-  }
-  if (walk.end == unwind::WalkEnd::kTruncated) {
-    stack.flags = ledger::kCallsiteTruncated;
-    process.books->file().CountDegraded(ledger::Degraded::kStackTruncated);
-  } else if (walk.incomplete()) {
-    stack.flags = ledger::kCallsiteIncomplete;
-    process.books->file().CountDegraded(ledger::Degraded::kStackIncomplete);
-  }
+  stack.flags = FlagsOf(walk);
   return stack;
 }
 
-// For a signal handler that interrupted us on this thread, and for a thread
-// whose state is gone: no cache, and room for fewer frames, as this is the
-// target's stack.
-[[gnu::noinline, gnu::cold]] std::uint32_t CallsiteWithoutState(
-    const unwind::Registers& caller) {
-  std::uint64_t frames[48];
-  return g_process->books->CallsiteOf(WalkStack(nullptr, caller, frames, 48),
-                                      nullptr);
+// The node of the thread's last stack. Nodes that it found are kept with the
+// frames, so that a new stack costs what is new in it.
+template <typename Extend>
+[[gnu::noinline]] std::uint32_t NodeOfLast(unwind::LastStack& last,
+                                           Extend&& extend) {
+  std::uint32_t known = last.top;
+  while (known >= unwind::LastStack::kOutermost &&
+         last.facts[known].links.node == 0) {
+    --known;
+  }
+  std::uint32_t node =
+      known < unwind::LastStack::kOutermost ? 0 : last.facts[known].links.node;
+  while (known < last.top) {
+    ++known;
+    node = extend(node, last.places[known].pc);
+    if (node == 0) return 0;
+    last.facts[known].links.node = node;
+  }
+  return node;
 }
 
-inline std::uint32_t CallsiteFor(ThreadState* state,
-                                 const unwind::Registers& caller) {
-  const std::uint64_t here = Address(__builtin_frame_address(0));
-  if (state == nullptr || !state->guard.Enter(here)) [[unlikely]] {
-    return CallsiteWithoutState(caller);
-  }
-  const StackView stack =
-      WalkStack(state, caller, state->frames, ledger::kMaxStackDepth);
-  const std::uint32_t id = g_process->books->CallsiteOf(stack, &state->cache);
-  if (!state->guard.Leave(here)) [[unlikely]] {
-    // A handler took over and walked into our frames.
-    state->cache.Clear();
-    return CallsiteWithoutState(caller);
+// The callsite by a walk from the thread's last stack.
+inline std::uint32_t WalkedCallsite(ThreadState* state,
+                                    const unwind::Registers& caller) {
+  Process& process = *g_process;
+  unwind::LastStack& last = state->last_stack;
+  const unwind::WalkResult walk = unwind::WalkFromLast(
+      process.env, caller, state->stack, process.config.max_depth, &last);
+  const std::uint32_t id = g_books->CallsiteOf(
+      StackKey::Of(last.hash(), walk.depth, FlagsOf(walk)), &state->cache,
+      [&](auto&& extend) {
+        const std::uint32_t node = NodeOfLast(last, extend);
+        // A handler that took over has left its own stack in `last`.
+        return state->guard.IsHeldBy(caller.rsp)
+                   ? node
+                   : recorder_internal::HotBooks::kNodeUnknown;
+      });
+  state->memo.Offer(caller, last, id);
+  if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
+      !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
+    LearnStack(state, caller.rsp);
   }
   return id;
 }
 
 }  // namespace
 
-void RecordAllocated(const unwind::Registers& caller, void* block,
-                     std::size_t bytes) {
-  ThreadState* const state = CurrentThread();
-  const std::uint32_t callsite = CallsiteFor(state, caller);
-  g_process->books->Allocated(state, Address(block), bytes, callsite);
+namespace recorder_internal {
+
+[[gnu::noinline]] std::uint32_t UnknownCallsite(
+    ThreadState* state, const unwind::Registers& caller) {
+  if (const std::uint32_t id = state->memo.Find(caller)) return id;
+  const ledger::StackMode mode = g_process->config.stack_mode;
+  if (mode == ledger::StackMode::kFull || mode == ledger::StackMode::kAdaptive)
+      [[likely]] {
+    return WalkedCallsite(state, caller);
+  }
+  const StackView stack =
+      WalkAfresh(caller, state->stack, state->frames, ledger::kMaxStackDepth);
+  return g_books->CallsiteOf(stack, &state->cache);
 }
 
-bool RecordFreed(void* block) {
-  const BlockRecord record = TakeBlock(block);
-  if (record.callsite == ledger::kNoCallsite) return false;
-  RecordFreed(record);
-  return true;
+[[gnu::noinline]] void Attend(ThreadState* state) {
+  ServeControl();
+  state->attention = g_books->attention();
+  state->ForgetStacks();
 }
 
-BlockRecord TakeBlock(void* block) {
-  return g_process->books->Take(Address(block));
+namespace {
+
+// No cache, and room for fewer frames, as this is the target's stack.
+std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
+  std::uint64_t frames[48];
+  return g_books->CallsiteOf(WalkAfresh(caller, {}, frames, 48));
 }
 
-void PutBlockBack(void* block, const BlockRecord& record) {
-  g_process->books->PutBack(Address(block), record);
+}  // namespace
+
+[[gnu::noinline]] void* RecordUnknown(std::uint64_t pc, std::uint64_t rsp,
+                                      std::uint64_t rbp, void* block,
+                                      std::size_t bytes, ThreadState* state) {
+  const unwind::Registers caller{pc, rsp, rbp};
+  if (state->attention != g_books->attention()) [[unlikely]] {
+    Attend(state);
+  }
+  const std::uint32_t callsite = UnknownCallsite(state, caller);
+  if (!state->guard.Leave(rsp)) [[unlikely]] {
+    return RecordAfterTakeover(pc, rsp, rbp, block, bytes, state);
+  }
+  CheckStack(state, caller, callsite);
+  g_books->Allocated(state, Address(block), bytes, callsite);
+  return block;
 }
 
-void RecordFreed(const BlockRecord& record) {
-  g_process->books->Freed(CurrentThread(), record);
+[[gnu::noinline]] void* RecordElsewhere(HotBooks::Booked booked,
+                                        ThreadState* state, void* block,
+                                        std::size_t bytes,
+                                        std::uint32_t callsite) {
+  if (booked == HotBooks::Booked::kNewHigh) {
+    Rise(g_books->file().header(), *state->shard_header);
+  } else {
+    g_books->AllocatedElsewhere(state, Address(block), bytes, callsite);
+  }
+  return block;
 }
+
+[[gnu::noinline, gnu::cold]] void* RecordInside(std::uint64_t pc,
+                                                std::uint64_t rsp,
+                                                std::uint64_t rbp, void* block,
+                                                std::size_t bytes,
+                                                ThreadState* state) {
+  g_books->AllocatedElsewhere(state, Address(block), bytes,
+                              CallsiteWithoutState({pc, rsp, rbp}));
+  return block;
+}
+
+[[gnu::noinline, gnu::cold]] void* RecordAfterTakeover(
+    std::uint64_t pc, std::uint64_t rsp, std::uint64_t rbp, void* block,
+    std::size_t bytes, ThreadState* state) {
+  state->cache.Clear();
+  state->ForgetStacks();
+  return RecordInside(pc, rsp, rbp, block, bytes, state);
+}
+
+[[gnu::noinline, gnu::cold]] void* RecordWithoutState(std::uint64_t pc,
+                                                      std::uint64_t rsp,
+                                                      std::uint64_t rbp,
+                                                      void* block,
+                                                      std::size_t bytes) {
+  ThreadState* const state = AttachThread();
+  if (state != nullptr) {
+    return RecordAllocated({pc, rsp, rbp}, block, bytes);
+  }
+  return RecordInside(pc, rsp, rbp, block, bytes, nullptr);
+}
+
+#ifdef HEAPLEDGER_CHECK_STACKS
+[[gnu::noinline]] void CheckStack(const ThreadState* state,
+                                  const unwind::Registers& caller,
+                                  std::uint32_t callsite) {
+  std::uint64_t reference_frames[ledger::kMaxStackDepth];
+  std::uint64_t frames[ledger::kMaxStackDepth];
+  if (callsite == ledger::kOverflowCallsite) return;
+  const StackView reference = WalkAfresh(caller, state->stack, reference_frames,
+                                         ledger::kMaxStackDepth);
+  std::uint32_t flags = 0;
+  const std::uint32_t depth = g_books->callsites().Read(
+      callsite, frames, ledger::kMaxStackDepth, &flags);
+  bool same = depth == reference.depth && flags == reference.flags;
+  for (std::uint32_t i = 0; same && i < depth; ++i) {
+    same = frames[i] == reference.frames[i];
+  }
+  if (!same) g_books->file().CountDegraded(ledger::Degraded::kStackDoubt);
+}
+#endif
+
+}  // namespace recorder_internal
 
 void CountForeignFree() {
-  g_process->books->file().CountDegraded(ledger::Degraded::kForeignFree);
+  if (g_process->armed_late.load(std::memory_order_relaxed)) return;
+  g_books->file().CountDegraded(ledger::Degraded::kForeignFree);
 }
 
 }  // namespace heapledger::preload

@@ -206,6 +206,10 @@ void WriteHeader(const Config& config, const Identity& identity,
   header.stack_mode.store(static_cast<std::uint32_t>(config.stack_mode),
                           std::memory_order_relaxed);
   header.max_depth = config.max_depth;
+  header.sample_bytes = config.SampleMean();
+  if (config.stack_mode == ledger::StackMode::kAdaptive) {
+    header.budget_percent = config.budget_percent;
+  }
 }
 
 // A directory without room still takes a symbolic link, and none is needed to

@@ -101,10 +101,9 @@ void TargetEnv::DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
     CopyPath(name, record);
     return;
   }
-  // The executable itself has no name on the loader's list.
-  const long got =
-      raw::ReadLink("/proc/self/exe", record->path, sizeof record->path);
-  record->path_bytes = got > 0 ? static_cast<std::uint32_t>(got) : 0;
+  // The executable itself has no name on the loader's list. Not asked for here:
+  // by now the program may have shut itself in.
+  CopyPath(reinterpret_cast<const ledger::Header*>(ledger_base_)->exe, record);
 }
 
 bool TargetEnv::FindSection(std::uint64_t pc, unwind::EhFrameSection* section) {

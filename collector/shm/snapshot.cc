@@ -36,6 +36,7 @@ constexpr DegradedWords kDegradedWords[] = {
     {"shared_shard", "threads shared counters with others"},
     {"modules_full", "frames lay in modules that could not be recorded"},
     {"stack_cut", "hot pairs of frames were booked without their outer frames"},
+    {"stack_doubt", "stacks differed from a plain walk (checking build)"},
 };
 static_assert(std::size(kDegradedWords) ==
               static_cast<std::size_t>(Degraded::kCount));

@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "heapledger/ledger/layout.h"
+#include "preload/core/byte_sampler.h"
 #include "preload/core/callsite_table.h"
 #include "preload/core/object_map.h"
 #include "preload/core/shard.h"
@@ -38,8 +39,9 @@ class Books {
   bool Open(Env* env, std::byte* ledger_base, std::uint64_t cap_bytes,
             std::uint32_t first_callsite = ledger::kFirstCallsite) {
     env_ = env;
-    generation_.store(1, std::memory_order_relaxed);
     file_.Open(env, ledger_base, cap_bytes);
+    file_.header().control.store(ledger::kModuleChange,
+                                 std::memory_order_relaxed);
     return callsites_.Open(*env_, file_, first_callsite);
   }
 
@@ -54,8 +56,11 @@ class Books {
   // A shard for a state that has none in these books (new, or after a fork).
   void GiveShard(ThreadState* state) {
     state->shard = shards_.Acquire();
-    state->counters = &CountersOf(state->shard);
+    state->own_counters =
+        state->shared_shard() ? &no_counters_ : &CountersOf(state->shard);
     state->shard_header = &file_.shard_header(state->shard);
+    state->objects = objects_;
+    state->control = &file_.header().control;
     state->shard_header->threads.fetch_add(1, std::memory_order_relaxed);
     if (state->shared_shard()) {
       file_.CountDegraded(ledger::Degraded::kSharedShard);
@@ -74,61 +79,197 @@ class Books {
     threads.Give(state);
   }
 
-  // The callsite of a stack. `cache` may be null.
-  std::uint32_t CallsiteOf(const StackView& stack, CallsiteCache* cache) {
-    const std::uint64_t hash = CallsiteTable::HashOf(stack);
-    const std::uint32_t generation =
-        generation_.load(std::memory_order_acquire);
+  // The callsite of a stack.
+  std::uint32_t CallsiteOf(const StackView& stack,
+                           CallsiteCache* cache = nullptr) {
+    return CallsiteOf(CallsiteTable::KeyOf(stack), cache, [&](auto&&) {
+      return callsites_.NodeOf(*env_, file_, stack);
+    });
+  }
+
+  // What node_of() says when it cannot tell any more: nothing is interned, and
+  // the callsite that is returned must not be used.
+  static constexpr std::uint32_t kNodeUnknown = ~0U;
+
+  // The same by its key. Only when it is new it is asked for its node, by
+  // node_of(extend), where extend(parent node, frame) gives one from another.
+  // `cache` may be null.
+  template <typename NodeOf>
+  std::uint32_t CallsiteOf(const StackKey& key, CallsiteCache* cache,
+                           NodeOf&& node_of) {
+    const std::uint32_t generation = this->generation();
     if (cache != nullptr) {
-      if (const std::uint32_t id = cache->Find(hash, generation)) return id;
+      if (const std::uint32_t id = cache->Find(key.hash, generation)) return id;
     }
-    const std::uint32_t id = callsites_.Intern(*env_, file_, stack, hash);
-    if (cache != nullptr) cache->Put(hash, generation, id);
+    std::uint32_t id = callsites_.Find(key.hash);
+    if (id == 0) [[unlikely]] {
+      const std::uint32_t node =
+          node_of([this](std::uint32_t parent, std::uint64_t frame) {
+            return callsites_.Extend(*env_, file_, parent, frame);
+          });
+      if (node == kNodeUnknown) return ledger::kOverflowCallsite;
+      id = callsites_.Intern(*env_, file_, node, key);
+    }
+    if (cache != nullptr) cache->Put(key.hash, generation, id);
     return id;
   }
 
-  // Books a block that was just allocated.
+  // The control word: requests in the low half, and the generation. Whoever
+  // remembers anything about stacks compares all of it with what it was then.
+  std::uint64_t attention() const {
+    return file_.header().control.load(std::memory_order_acquire);
+  }
+
+  // Grows when another set of modules may be mapped.
+  std::uint32_t generation() const {
+    return static_cast<std::uint32_t>(attention() >> 32);
+  }
+
+  // From now on one block in `mean` bytes is booked, with the weight that it
+  // has (byte_sampler.h); 0: every one, as itself.
+  void set_sample_mean(std::uint32_t mean) { sample_mean_ = mean; }
+  std::uint32_t sample_mean() const { return sample_mean_; }
+
+  // What a block of this size at this address counts for.
+  Amount AmountOf(std::uint64_t address, std::uint64_t bytes) const {
+    if (sample_mean_ == 0) return {bytes, 1};
+    // By granule, which is all that the object map can tell of an address.
+    const SampleWeight weight =
+        WeightOf(bytes, address >> ObjectMap::kGranuleShift, sample_mean_);
+    return {weight.bytes, weight.objects};
+  }
+
+  // Books a block that was just allocated, where that is quick. REQUIRES: state
+  // is not null, here and below.
+  enum class Booked {
+    kNo,  // use AllocatedElsewhere()
+    kYes,
+    kNewHigh,  // yes, and Rise() must follow
+  };
+  [[gnu::always_inline]] static Booked TryAllocated(ThreadState* state,
+                                                    std::uint64_t address,
+                                                    std::uint64_t bytes,
+                                                    std::uint32_t callsite) {
+    ObjectMap::Slot* const slot = state->objects.Find(address);
+    ledger::CounterCell* const cell = OwnCell(state, callsite);
+    if (slot == nullptr || cell == nullptr || !ObjectMap::IsSmall(bytes) ||
+        slot->load(std::memory_order_relaxed) != 0) [[unlikely]] {
+      return Booked::kNo;
+    }
+    ObjectMap::PutSmall(slot, bytes, callsite);
+    BookAllocated<ShardKind::kOwned>(*cell, {bytes, 1});
+    return IsNewHigh(*state->shard_header, bytes) ? Booked::kNewHigh
+                                                  : Booked::kYes;
+  }
+
+  // The same, always.
   void Allocated(ThreadState* state, std::uint64_t address, std::uint64_t bytes,
                  std::uint32_t callsite) {
-    if (!objects().Cover(*env_, address)) [[unlikely]] {
-      file_.CountDegraded(ledger::Degraded::kUntrackedBlock);
-      return;
+    switch (TryAllocated(state, address, bytes, callsite)) {
+      case Booked::kYes:
+        return;
+      case Booked::kNewHigh:
+        return Rise(file_.header(), *state->shard_header);
+      case Booked::kNo:
+        return AllocatedElsewhere(state, address, bytes, callsite);
     }
-    Account account = AccountFor(state, callsite);
-    const BlockRecord stale =
-        objects().Insert(address, bytes, account.callsite);
-    if (stale.callsite != ledger::kNoCallsite) [[unlikely]] {
-      file_.CountDegraded(ledger::Degraded::kUnseenFree);
-      Freed(state, stale);
-    }
-    Book(state, account, static_cast<std::int64_t>(bytes),
-         [bytes](auto kind, ledger::CounterCell& cell) {
-           BookAllocated<decltype(kind)::value>(cell, bytes);
-         });
   }
 
   // Takes a block out of the object map, before the real allocator may give
   // its address to somebody else. Nothing is booked yet.
-  BlockRecord Take(std::uint64_t address) { return objects().Remove(address); }
+  BlockRecord Take(std::uint64_t address) { return objects_.Remove(address); }
+
+  // Takes and books a block that is about to be freed, where that is quick;
+  // false where nothing was done.
+  [[gnu::always_inline]] static bool TryTakeAndFree(ThreadState* state,
+                                                    std::uint64_t address) {
+    ObjectMap::Slot* const slot = state->objects.Find(address);
+    if (slot == nullptr) [[unlikely]]
+      return false;
+    const std::uint32_t word = slot->load(std::memory_order_relaxed);
+    if (!ObjectMap::IsSmallBlock(word)) [[unlikely]]
+      return false;
+    const BlockRecord record = ObjectMap::ReadSmall(word);
+    ledger::CounterCell* const cell = OwnCell(state, record.callsite);
+    ledger::ShardHeader& shard = *state->shard_header;
+    if (cell == nullptr || MustHandIn(shard, record.bytes)) [[unlikely]] {
+      return false;
+    }
+    slot->store(0, std::memory_order_relaxed);
+    BookFreed<ShardKind::kOwned>(*cell, {record.bytes, 1});
+    AddToOwnNet(shard, -record.bytes);
+    return true;
+  }
 
   // Puts a block back that Take() gave: the real allocator refused.
   void PutBack(std::uint64_t address, const BlockRecord& record) {
-    (void)objects().Insert(address, record.bytes, record.callsite);
+    ObjectMap::Put(objects_.Find(address), record.bytes, record.callsite);
   }
 
   // Books a block that Take() gave as freed.
   void Freed(ThreadState* state, const BlockRecord& record) {
-    const Account account = AccountFor(state, record.callsite);
-    Book(state, account, -static_cast<std::int64_t>(record.bytes),
-         [&record](auto kind, ledger::CounterCell& cell) {
-           BookFreed<decltype(kind)::value>(cell, record.bytes);
-         });
+    ledger::CounterCell* const cell = OwnCell(state, record.callsite);
+    if (cell == nullptr) [[unlikely]] {
+      return FreedElsewhere(state, record.callsite, {record.bytes, 1});
+    }
+    BookFreed<ShardKind::kOwned>(*cell, {record.bytes, 1});
+    FollowFreed<ShardKind::kOwned>(file_.header(), *state->shard_header,
+                                   record.bytes);
+  }
+
+  // Allocated() in general: also for a thread without a state, for a block that
+  // is the first in its part of the map, for a callsite without an account of
+  // the thread's own, where another block vanished unseen, and for samples.
+  [[gnu::noinline]] void AllocatedElsewhere(ThreadState* state,
+                                            std::uint64_t address,
+                                            std::uint64_t bytes,
+                                            std::uint32_t callsite) {
+    ObjectMap::Slot* const slot = objects_.Cover(*env_, address);
+    if (slot == nullptr) {
+      file_.CountDegraded(ledger::Degraded::kUntrackedBlock);
+      return;
+    }
+    const BlockRecord stale = ObjectMap::Take(slot);
+    if (stale.callsite != ledger::kNoCallsite) {
+      file_.CountDegraded(ledger::Degraded::kUnseenFree);
+      FreedElsewhere(state, stale.callsite, AmountOf(address, stale.bytes));
+    }
+    const Amount amount = AmountOf(address, bytes);
+    if (ledger::CounterCell* const cell = AddOwnCell(state, callsite)) {
+      ObjectMap::Put(slot, bytes, callsite);
+      BookAllocated<ShardKind::kOwned>(*cell, amount);
+      FollowAllocated<ShardKind::kOwned>(file_.header(), *state->shard_header,
+                                         amount.bytes);
+      return;
+    }
+    ledger::CounterCell* const cell = SharedCell(state, &callsite);
+    ObjectMap::Put(slot, bytes, callsite);
+    BookAllocated<ShardKind::kShared>(*cell, amount);
+    FollowAllocated<ShardKind::kShared>(file_.header(), file_.shard_header(0),
+                                        amount.bytes);
+  }
+
+  // Freed() in general; `amount` by AmountOf().
+  [[gnu::noinline]] void FreedElsewhere(ThreadState* state,
+                                        std::uint32_t callsite,
+                                        const Amount& amount) {
+    if (ledger::CounterCell* const cell = AddOwnCell(state, callsite)) {
+      BookFreed<ShardKind::kOwned>(*cell, amount);
+      FollowFreed<ShardKind::kOwned>(file_.header(), *state->shard_header,
+                                     amount.bytes);
+      return;
+    }
+    ledger::CounterCell* const cell = SharedCell(state, &callsite);
+    BookFreed<ShardKind::kShared>(*cell, amount);
+    FollowFreed<ShardKind::kShared>(file_.header(), file_.shard_header(0),
+                                    amount.bytes);
   }
 
   // Another set of modules may be mapped: what was remembered by address is
   // forgotten.
   void ModulesChanged() {
-    generation_.fetch_add(1, std::memory_order_acq_rel);
+    file_.header().control.fetch_add(ledger::kModuleChange,
+                                     std::memory_order_acq_rel);
     callsites_.ModulesChanged(*env_, file_);
   }
 
@@ -138,76 +279,92 @@ class Books {
   // parent's.
   bool Inherit(const Books& parent, std::uint64_t* frames);
 
+  // Live objects and bytes of one callsite, summed over all shards.
+  LiveCount LiveOf(std::uint32_t callsite) const {
+    LiveCount live{0, 0};
+    for (std::uint32_t shard = 0; shard < ledger::kShardCount; ++shard) {
+      const ledger::CounterCell* const cell =
+          shard == 0 ? callsites_.base_counters().At(callsite)
+                     : counters_[shard].At(callsite);
+      if (cell == nullptr) continue;
+      live.objects += Difference(cell->allocated_objects, cell->freed_objects);
+      live.bytes += Difference(cell->allocated_bytes, cell->freed_bytes);
+    }
+    return live;
+  }
+
+  // Live bytes of the process.
+  std::int64_t LiveBytes() const {
+    std::int64_t live =
+        file_.header().handed_in_bytes.load(std::memory_order_relaxed);
+    for (std::uint32_t shard = 0; shard < ledger::kShardCount; ++shard) {
+      live +=
+          file_.shard_header(shard).net_bytes.load(std::memory_order_relaxed);
+    }
+    return live;
+  }
+
   LedgerFile<Env>& file() { return file_; }
   CallsiteTable& callsites() { return callsites_; }
   const CallsiteTable& callsites() const { return callsites_; }
-  ObjectMap& objects() { return *objects_; }
-  void set_objects(ObjectMap* objects) { objects_ = objects; }
+  ObjectMap& objects() { return objects_; }
+  void set_objects(const ObjectMap& objects) { objects_ = objects; }
 
  private:
-  struct Account {
-    ledger::CounterCell* cell;
-    std::uint32_t callsite;
-    bool own;  // in the thread's own shard: plain adds
-  };
+  static std::int64_t Difference(const ledger::AtomicU64& a,
+                                 const ledger::AtomicU64& b) {
+    return static_cast<std::int64_t>(a.load(std::memory_order_relaxed) -
+                                     b.load(std::memory_order_relaxed));
+  }
 
   CallsiteTable::Counters& CountersOf(std::uint32_t shard) {
     return shard == 0 ? callsites_.base_counters() : counters_[shard];
   }
 
-  // Where to book for a callsite: the thread's shard if it has or gets counters
-  // for it, else shard 0, else the overflow callsite of shard 0, which always
-  // exists.
-  Account AccountFor(ThreadState* state, std::uint32_t callsite) {
-    if (state != nullptr) [[likely]] {
-      ledger::CounterCell* cell = state->counters->At(callsite);
-      if (cell == nullptr) [[unlikely]] {
-        cell = GrowShard(state, callsite);
-      }
-      if (cell != nullptr) [[likely]] {
-        return {cell, callsite, !state->shared_shard()};
-      }
-    }
-    if (ledger::CounterCell* const cell =
-            callsites_.base_counters().At(callsite)) {
-      return {cell, callsite, false};
-    }
-    return {callsites_.base_counters().At(ledger::kOverflowCallsite),
-            ledger::kOverflowCallsite, false};
+  // The account of a callsite that the thread writes alone, or null where it
+  // has none (yet).
+  static ledger::CounterCell* OwnCell(const ThreadState* state,
+                                      std::uint32_t callsite) {
+    return state->own_counters->AtKnown(callsite);
   }
 
-  [[gnu::noinline, gnu::cold]] ledger::CounterCell* GrowShard(
-      ThreadState* state, std::uint32_t callsite) {
+  // Gives the thread an account for a callsite. Null when it has no shard of
+  // its own or there is no room.
+  ledger::CounterCell* AddOwnCell(ThreadState* state, std::uint32_t callsite) {
+    if (state == nullptr || state->shared_shard()) return nullptr;
     if (callsites_.base_counters().At(callsite) == nullptr) return nullptr;
-    return state->counters->Ensure(file_, callsite, state->shard);
+    return state->own_counters->Ensure(file_, callsite, state->shard);
   }
 
-  template <ShardKind kKind>
-  struct KindTag {
-    static constexpr ShardKind value = kKind;
-  };
-
-  template <typename Add>
-  void Book(ThreadState* state, const Account& account, std::int64_t difference,
-            Add&& add) {
-    if (account.own) [[likely]] {
-      add(KindTag<ShardKind::kOwned>{}, *account.cell);
-      Follow<ShardKind::kOwned>(file_.header(), *state->shard_header,
-                                difference);
-    } else {
-      add(KindTag<ShardKind::kShared>{}, *account.cell);
-      Follow<ShardKind::kShared>(file_.header(), file_.shard_header(0),
-                                 difference);
+  // An account that all threads share, in the thread's shard if it has one
+  // there, else in shard 0, else the overflow callsite's, which always exists;
+  // `callsite` follows.
+  ledger::CounterCell* SharedCell(const ThreadState* state,
+                                  std::uint32_t* callsite) {
+    if (state != nullptr && state->shared_shard()) {
+      CallsiteTable::Counters& counters = CountersOf(state->shard);
+      if (callsites_.base_counters().At(*callsite) != nullptr) {
+        if (auto* const cell =
+                counters.Ensure(file_, *callsite, state->shard)) {
+          return cell;
+        }
+      }
     }
+    if (auto* const cell = callsites_.base_counters().At(*callsite)) {
+      return cell;
+    }
+    *callsite = ledger::kOverflowCallsite;
+    return callsites_.base_counters().At(*callsite);
   }
 
+  ObjectMap objects_;
+  std::uint32_t sample_mean_ = 0;
   Env* env_ = nullptr;
-  ObjectMap* objects_ = nullptr;
   LedgerFile<Env> file_;
   CallsiteTable callsites_;
   CallsiteTable::Counters counters_[ledger::kShardCount];
+  CallsiteTable::Counters no_counters_;
   ShardPool shards_;
-  std::atomic<std::uint32_t> generation_{0};
 };
 
 template <ModuleEnv Env>
@@ -233,9 +390,10 @@ bool Books<Env>::Inherit(const Books& parent, std::uint64_t* frames) {
       objects().Reassign(address, ledger::kOverflowCallsite);
       cell = callsites_.base_counters().At(ledger::kOverflowCallsite);
     }
-    BookAllocated<ShardKind::kShared>(*cell, block.bytes);
+    const Amount amount = AmountOf(address, block.bytes);
+    BookAllocated<ShardKind::kShared>(*cell, amount);
     file_.header().handed_in_bytes.fetch_add(
-        static_cast<std::int64_t>(block.bytes), std::memory_order_relaxed);
+        static_cast<std::int64_t>(amount.bytes), std::memory_order_relaxed);
   });
   const std::int64_t live =
       file_.header().handed_in_bytes.load(std::memory_order_relaxed);

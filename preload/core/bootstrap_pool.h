@@ -51,6 +51,31 @@ class BootstrapPool {
         static_cast<const std::byte*>(block) - kHeadBytes);
   }
 
+  // Calls `visit(address)` once in every `step` bytes of the memory that blocks
+  // were taken from, as long as it returns true. Returns whether it always did.
+  template <typename Visit>
+  bool ForEachRange(std::uint64_t step, Visit&& visit) const {
+    if (!ever_used()) return true;
+    const auto visit_all = [&](const std::byte* memory, std::uint64_t bytes) {
+      const auto first = reinterpret_cast<std::uint64_t>(memory) / step;
+      const auto last =
+          (reinterpret_cast<std::uint64_t>(memory) + bytes - 1) / step;
+      for (std::uint64_t range = first; range <= last; ++range) {
+        if (!visit(range * step)) return false;
+      }
+      return true;
+    };
+    const std::byte* const extra = extra_.load(std::memory_order_acquire);
+    return visit_all(own_, kOwnBytes) &&
+           (extra == nullptr || visit_all(extra, kExtraBytes));
+  }
+
+  // Whether any block was ever taken.
+  bool ever_used() const {
+    return own_used_.load(std::memory_order_relaxed) != 0 ||
+           extra_.load(std::memory_order_relaxed) != nullptr;
+  }
+
  private:
   static constexpr std::size_t kHeadBytes = 16;
 

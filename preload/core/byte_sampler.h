@@ -16,7 +16,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "preload/core/stack_hash.h"
+#include "preload/unwind/stack_hash.h"
 
 namespace heapledger::preload {
 

@@ -18,7 +18,7 @@
 #include "preload/core/chunked_table.h"
 #include "preload/core/intern_table.h"
 #include "preload/core/module_table.h"
-#include "preload/core/stack_hash.h"
+#include "preload/unwind/stack_hash.h"
 
 namespace heapledger::preload {
 
@@ -30,6 +30,19 @@ struct StackView {
   std::uint32_t flags = 0;  // ledger::CallsiteFlag
 
   static constexpr std::uint64_t kExactPc = std::uint64_t{1} << 63;
+};
+
+// What tells a stack from others, but for its frames.
+struct StackKey {
+  std::uint64_t hash = 0;
+  std::uint32_t depth = 0;
+  std::uint32_t flags = 0;
+
+  // `frames_hash` by ExtendStackHash() from the outermost frame inwards.
+  static constexpr StackKey Of(std::uint64_t frames_hash, std::uint32_t depth,
+                               std::uint32_t flags) {
+    return {FinishStackHash(frames_hash, flags), depth, flags};
+  }
 };
 
 class CallsiteTable {
@@ -59,23 +72,52 @@ class CallsiteTable {
                    ledger::kCallsiteOverflow, 0);
   }
 
-  static std::uint64_t HashOf(const StackView& stack) {
-    std::uint64_t hash = stack.flags;
-    for (std::uint32_t i = 0; i < stack.depth; ++i) {
-      hash = ExtendStackHash(hash, stack.frames[i]);
+  static StackKey KeyOf(const StackView& stack) {
+    std::uint64_t hash = kEmptyStackHash;
+    for (std::uint32_t i = stack.depth; i > 0; --i) {
+      hash = ExtendStackHash(hash, stack.frames[i - 1]);
     }
-    return hash;
+    return StackKey::Of(hash, stack.depth, stack.flags);
   }
 
-  // The callsite of a stack whose hash is `hash`.
-  template <ModuleEnv Env>
-  std::uint32_t Intern(Env& env, LedgerFile<Env>& file, const StackView& stack,
-                       std::uint64_t hash) {
-    const std::uint32_t known = stack_index_.Find(hash, [&](std::uint32_t id) {
+  // The callsite of a known stack by its hash, else 0.
+  std::uint32_t Find(std::uint64_t hash) const {
+    return stack_index_.Find(hash, [&](std::uint32_t id) {
       return stack_hashes_[id].load(std::memory_order_relaxed) == hash;
     });
-    if (known != 0) return known;
-    return InternSlow(env, file, stack, hash);
+  }
+
+  // The node of a stack whose outer frames are `parent` (0: none) and whose
+  // innermost is `tagged_pc`; 0 when there is no room.
+  template <ModuleEnv Env>
+  std::uint32_t Extend(Env& env, LedgerFile<Env>& file, std::uint32_t parent,
+                       std::uint64_t tagged_pc) {
+    const std::uint32_t frame = InternFrame(env, file, tagged_pc);
+    return frame == 0 ? 0 : InternNode(env, file, parent, frame);
+  }
+
+  // The node of a whole stack.
+  template <ModuleEnv Env>
+  std::uint32_t NodeOf(Env& env, LedgerFile<Env>& file,
+                       const StackView& stack) {
+    std::uint32_t node = 0;
+    for (std::uint32_t i = stack.depth; i > 0; --i) {
+      node = Extend(env, file, node, stack.frames[i - 1]);
+      if (node == 0) return 0;
+    }
+    return node;
+  }
+
+  // The callsite of a stack that Find() did not know; `node` is its node.
+  template <ModuleEnv Env>
+  std::uint32_t Intern(Env& env, LedgerFile<Env>& file, std::uint32_t node,
+                       const StackKey& stack) {
+    if (node == 0 && stack.depth > 0) return Overflow(file);
+    const std::uint32_t id = InternCallsite(env, file, node, stack);
+    if (id == ledger::kOverflowCallsite) return id;
+    stack_hashes_[id].store(stack.hash, std::memory_order_relaxed);
+    (void)stack_index_.Insert(env, stack.hash, id);
+    return id;
   }
 
   // Gives the id of an inherited callsite its stack anew, in this process' own
@@ -83,7 +125,7 @@ class CallsiteTable {
   template <ModuleEnv Env>
   bool Inherit(Env& env, LedgerFile<Env>& file, std::uint32_t id,
                const StackView& stack) {
-    const std::uint32_t node = InternNodes(env, file, stack);
+    const std::uint32_t node = NodeOf(env, file, stack);
     if (node == 0 && stack.depth > 0) return false;
     return Publish(file, id, node, stack.flags | ledger::kCallsiteInherited,
                    stack.depth);
@@ -124,37 +166,12 @@ class CallsiteTable {
 
   // The counters of shard 0, which exist for every callsite.
   Counters& base_counters() { return base_counters_; }
+  const Counters& base_counters() const { return base_counters_; }
   std::uint32_t end() const {
     return next_callsite_.load(std::memory_order_relaxed);
   }
 
  private:
-  template <typename Env>
-  [[gnu::noinline]] std::uint32_t InternSlow(Env& env, LedgerFile<Env>& file,
-                                             const StackView& stack,
-                                             std::uint64_t hash) {
-    const std::uint32_t node = InternNodes(env, file, stack);
-    if (node == 0 && stack.depth > 0) return Overflow(file);
-    const std::uint32_t id = InternCallsite(env, file, node, stack);
-    if (id == ledger::kOverflowCallsite) return id;
-    stack_hashes_[id].store(hash, std::memory_order_relaxed);
-    (void)stack_index_.Insert(env, hash, id);
-    return id;
-  }
-
-  template <typename Env>
-  std::uint32_t InternNodes(Env& env, LedgerFile<Env>& file,
-                            const StackView& stack) {
-    std::uint32_t node = 0;
-    for (std::uint32_t i = stack.depth; i > 0; --i) {
-      const std::uint32_t frame = InternFrame(env, file, stack.frames[i - 1]);
-      if (frame == 0) return 0;
-      node = InternNode(env, file, node, frame);
-      if (node == 0) return 0;
-    }
-    return node;
-  }
-
   template <typename Env>
   std::uint32_t InternFrame(Env& env, LedgerFile<Env>& file,
                             std::uint64_t tagged_pc) {
@@ -211,7 +228,7 @@ class CallsiteTable {
 
   template <typename Env>
   std::uint32_t InternCallsite(Env& env, LedgerFile<Env>& file,
-                               std::uint32_t node, const StackView& stack) {
+                               std::uint32_t node, const StackKey& stack) {
     const std::uint64_t hash = Mix(node, std::uint64_t{stack.flags} + 3);
     const std::uint32_t known =
         callsite_index_.Find(hash, [&](std::uint32_t id) {

@@ -31,6 +31,13 @@ class ChunkedTable {
     return records == nullptr ? nullptr : records + id % kPerChunk;
   }
 
+  // The same. REQUIRES: id < kMaxRecords.
+  Record* AtKnown(std::uint32_t id) const {
+    Record* const records =
+        chunks_[id / kPerChunk].load(std::memory_order_acquire);
+    return records == nullptr ? nullptr : records + id % kPerChunk;
+  }
+
   // The record, adding its chunk where it is missing; null when there is no
   // room.
   template <typename Env>

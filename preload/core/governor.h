@@ -41,7 +41,7 @@
 #include <concepts>
 #include <cstdint>
 
-#include "preload/core/stack_hash.h"
+#include "preload/unwind/stack_hash.h"
 
 namespace heapledger::preload {
 

@@ -54,8 +54,8 @@ class InternTable {
   bool Insert(Env& env, std::uint64_t hash, std::uint32_t id) {
     for (int attempt = 0; attempt < 3; ++attempt) {
       Level* const level = newest_.load(std::memory_order_acquire);
-      const bool crowded =
-          level->used.load(std::memory_order_relaxed) > (level->mask + 1) / 2;
+      const bool crowded = level->used.load(std::memory_order_relaxed) >
+                           (level->mask + 1) / 4 * 3;
       if (!crowded && InsertIn(level, hash, id)) return true;
       // A nearly empty level that has no place here holds too many entries of
       // one hash: a larger one would not help.

@@ -14,6 +14,8 @@
 // REQUIRES: blocks start at least 32 bytes apart. glibc's smallest chunk is 32
 // bytes; over other allocators the interposer asks for 32 bytes at least.
 //
+// Copies are handles of one map.
+//
 // Thread safety: any thread. A slot is written only by whoever holds the block:
 // the allocating call before it returns it, the freeing call before it gives it
 // back. So plain (relaxed) accesses do; no two threads have one slot at a time.
@@ -58,39 +60,70 @@ class ObjectMap {
     return directory_ != nullptr && leaf_list_ != nullptr;
   }
 
-  // Prepares the leaf of an address; false when the block cannot be tracked.
-  template <MemoryEnv Env>
-  bool Cover(Env& env, std::uint64_t address) {
-    if (Leaf(address) != nullptr) [[likely]]
-      return true;
-    return AddLeaf(env, address);
+  using Slot = std::atomic<std::uint32_t>;
+
+  // The slot of the block that starts at an address, or null where no leaf is.
+  Slot* Find(std::uint64_t address) const {
+    Slot* const leaf = Leaf(address);
+    return leaf == nullptr ? nullptr : leaf + Granule(address);
   }
 
-  // Records a block and returns the record it replaces: a block that went away
-  // past us.
-  // REQUIRES: Cover(address) said yes; 0 < callsite < kMaxCallsites.
-  BlockRecord Insert(std::uint64_t address, std::uint64_t bytes,
-                     std::uint32_t callsite) {
-    Slot* const slot = Leaf(address) + Granule(address);
-    BlockRecord stale;
-    if (slot->load(std::memory_order_relaxed) != 0) [[unlikely]] {
-      stale = Take(slot);
-    }
-    if (bytes < kTwoSlots) [[likely]] {
-      slot->store(Pack(static_cast<std::uint32_t>(bytes), callsite),
-                  std::memory_order_relaxed);
+  // Find(), adding the leaf where it is missing; null when the block cannot be
+  // tracked.
+  template <MemoryEnv Env>
+  Slot* Cover(Env& env, std::uint64_t address) {
+    if (Slot* const slot = Find(address)) [[likely]]
+      return slot;
+    return AddLeaf(env, address) ? Find(address) : nullptr;
+  }
+
+  // Whether a block needs one slot only.
+  static constexpr bool IsSmall(std::uint64_t bytes) {
+    return bytes < kTwoSlots;
+  }
+
+  // Records a block in its slot. REQUIRES: the slot is empty; 0 < callsite <
+  // kMaxCallsites; for the first, IsSmall(bytes).
+  static void PutSmall(Slot* slot, std::uint64_t bytes,
+                       std::uint32_t callsite) {
+    slot->store(Pack(static_cast<std::uint32_t>(bytes), callsite),
+                std::memory_order_relaxed);
+  }
+  static void Put(Slot* slot, std::uint64_t bytes, std::uint32_t callsite) {
+    if (IsSmall(bytes)) [[likely]] {
+      PutSmall(slot, bytes, callsite);
     } else {
-      InsertLarge(slot, bytes, callsite);
+      PutLarge(slot, bytes, callsite);
     }
-    return stale;
+  }
+
+  // What a slot says: whether it is of a small block, and of which.
+  static constexpr bool IsSmallBlock(std::uint32_t word) {
+    return word - 1 < (kTwoSlots << ledger::kCallsiteBits) - 1;
+  }
+  static constexpr BlockRecord ReadSmall(std::uint32_t word) {
+    return {word & kCallsiteMask, word >> ledger::kCallsiteBits};
+  }
+
+  // Empties a slot and returns the block that was in it.
+  static BlockRecord Take(Slot* slot) {
+    const std::uint32_t word = slot->load(std::memory_order_relaxed);
+    const std::uint32_t code = word >> ledger::kCallsiteBits;
+    if (code >= kTwoSlots) [[unlikely]] {
+      return TakeLarge(slot);
+    }
+    if (word != 0) [[likely]] {
+      slot->store(0, std::memory_order_relaxed);
+    }
+    return {word & kCallsiteMask, code};
   }
 
   // Removes and returns the block that starts at `address`.
   BlockRecord Remove(std::uint64_t address) {
-    Slot* const leaf = Leaf(address);
-    if (leaf == nullptr) [[unlikely]]
+    Slot* const slot = Find(address);
+    if (slot == nullptr) [[unlikely]]
       return {};
-    return Take(leaf + Granule(address));
+    return Take(slot);
   }
 
   // Gives the block that starts in the granule of `address` another callsite.
@@ -107,8 +140,8 @@ class ObjectMap {
   // thread runs (a forked child, a stopped process).
   template <typename Visit>
   void ForEach(Visit&& visit) const {
-    const std::uint32_t leaves = leaf_count_.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < leaves && i < kMaxLeaves; ++i) {
+    const std::uint32_t leaves = leaf_list_[0].load(std::memory_order_acquire);
+    for (std::uint32_t i = 1; i <= leaves && i < kMaxLeaves; ++i) {
       const std::uint64_t index = leaf_list_[i].load(std::memory_order_acquire);
       const Slot* const leaf =
           directory_[index].load(std::memory_order_acquire);
@@ -122,8 +155,6 @@ class ObjectMap {
   }
 
  private:
-  using Slot = std::atomic<std::uint32_t>;
-
   static constexpr std::uint32_t kOneSlot = 255;
   static constexpr std::uint32_t kTwoSlots = 254;
   static constexpr std::uint32_t kCallsiteMask =
@@ -144,8 +175,8 @@ class ObjectMap {
     return directory_[index].load(std::memory_order_acquire);
   }
 
-  [[gnu::noinline]] static void InsertLarge(Slot* slot, std::uint64_t bytes,
-                                            std::uint32_t callsite) {
+  [[gnu::noinline]] static void PutLarge(Slot* slot, std::uint64_t bytes,
+                                         std::uint32_t callsite) {
     const bool wide = bytes > 0xffffffffULL;
     slot[1].store(static_cast<std::uint32_t>(bytes), std::memory_order_relaxed);
     if (wide) {
@@ -171,14 +202,11 @@ class ObjectMap {
     return record;
   }
 
-  static BlockRecord Take(Slot* slot) {
+  [[gnu::noinline]] static BlockRecord TakeLarge(Slot* slot) {
     const BlockRecord record = Read(slot);
-    if (record.callsite == ledger::kNoCallsite) return {};
-    if (record.bytes >= kTwoSlots) [[unlikely]] {
-      slot[1].store(0, std::memory_order_relaxed);
-      if (record.bytes > 0xffffffffULL) {
-        slot[2].store(0, std::memory_order_relaxed);
-      }
+    slot[1].store(0, std::memory_order_relaxed);
+    if (record.bytes > 0xffffffffULL) {
+      slot[2].store(0, std::memory_order_relaxed);
     }
     slot->store(0, std::memory_order_relaxed);
     return record;
@@ -197,7 +225,7 @@ class ObjectMap {
       return true;
     }
     const std::uint32_t at =
-        leaf_count_.fetch_add(1, std::memory_order_acq_rel);
+        leaf_list_[0].fetch_add(1, std::memory_order_acq_rel) + 1;
     if (at < kMaxLeaves) {
       leaf_list_[at].store(static_cast<std::uint32_t>(index),
                            std::memory_order_release);
@@ -219,8 +247,8 @@ class ObjectMap {
   }
 
   std::atomic<Slot*>* directory_ = nullptr;
+  // Which leaves there are: their number, then their indexes.
   std::atomic<std::uint32_t>* leaf_list_ = nullptr;
-  std::atomic<std::uint32_t> leaf_count_{0};
 };
 
 }  // namespace heapledger::preload

@@ -45,6 +45,27 @@ inline void AddTo(ledger::AtomicU64& counter, std::uint64_t value) {
   }
 }
 
+// Adds to an owned shard's difference.
+inline void AddToOwnNet(ledger::ShardHeader& shard, std::uint64_t bytes) {
+  asm("addq %1, %0"
+      : "+m"(*reinterpret_cast<std::int64_t*>(&shard.net_bytes))
+      : "er"(bytes)
+      : "cc");
+}
+
+// Adds to the shard's difference and returns it.
+template <ShardKind kKind>
+inline std::int64_t AddToNet(ledger::ShardHeader& shard, std::uint64_t bytes) {
+  if constexpr (kKind == ShardKind::kOwned) {
+    AddToOwnNet(shard, bytes);
+    return shard.net_bytes.load(std::memory_order_relaxed);
+  } else {
+    const auto difference = static_cast<std::int64_t>(bytes);
+    return shard.net_bytes.fetch_add(difference, std::memory_order_relaxed) +
+           difference;
+  }
+}
+
 // Adds the shard's difference to the process' and starts it anew.
 [[gnu::noinline]] inline void HandIn(ledger::Header& header,
                                      ledger::ShardHeader& shard) {
@@ -65,40 +86,65 @@ inline void AddTo(ledger::AtomicU64& counter, std::uint64_t value) {
   }
 }
 
+// Notes a new highest value of the shard's difference.
+[[gnu::noinline]] inline void Rise(ledger::Header& header,
+                                   ledger::ShardHeader& shard) {
+  const std::int64_t net = shard.net_bytes.load(std::memory_order_relaxed);
+  shard.high_water_bytes.store(net, std::memory_order_relaxed);
+  if (net > kHandInBytes) HandIn(header, shard);
+}
+
+// Adds a block to an owned shard's difference. True when that is higher than
+// ever: then Rise() must be called. The difference can only be too high when it
+// is higher than ever, and too low after a free: one compare each.
+inline bool IsNewHigh(ledger::ShardHeader& shard, std::uint64_t bytes) {
+  return AddToNet<ShardKind::kOwned>(shard, bytes) >
+         shard.high_water_bytes.load(std::memory_order_relaxed);
+}
+
 // Follows live bytes for the peak.
 template <ShardKind kKind>
-inline void Follow(ledger::Header& header, ledger::ShardHeader& shard,
-                   std::int64_t difference) {
-  std::int64_t net;
-  if constexpr (kKind == ShardKind::kOwned) {
-    asm("addq %1, %0"
-        : "+m"(*reinterpret_cast<std::int64_t*>(&shard.net_bytes))
-        : "er"(difference)
-        : "cc");
-    net = shard.net_bytes.load(std::memory_order_relaxed);
-  } else {
-    net = shard.net_bytes.fetch_add(difference, std::memory_order_relaxed) +
-          difference;
-  }
+inline void FollowAllocated(ledger::Header& header, ledger::ShardHeader& shard,
+                            std::uint64_t bytes) {
+  const std::int64_t net = AddToNet<kKind>(shard, bytes);
   if (net > shard.high_water_bytes.load(std::memory_order_relaxed)) {
-    shard.high_water_bytes.store(net, std::memory_order_relaxed);
+    Rise(header, shard);
   }
-  if (net > kHandInBytes || net < -kHandInBytes) [[unlikely]] {
+}
+
+// Whether FollowFreed() will hand in.
+inline bool MustHandIn(const ledger::ShardHeader& shard, std::uint64_t bytes) {
+  return shard.net_bytes.load(std::memory_order_relaxed) -
+             static_cast<std::int64_t>(bytes) <
+         -kHandInBytes;
+}
+
+template <ShardKind kKind>
+inline void FollowFreed(ledger::Header& header, ledger::ShardHeader& shard,
+                        std::uint64_t bytes) {
+  const std::int64_t net = AddToNet<kKind>(shard, -bytes);
+  if (net < -kHandInBytes) [[unlikely]] {
     HandIn(header, shard);
   }
 }
 
+// What a block counts for: itself, or what a sample stands for.
+struct Amount {
+  std::uint64_t bytes;
+  std::uint64_t objects;
+};
+
 // Books one block on a cell of the shard.
 template <ShardKind kKind>
-inline void BookAllocated(ledger::CounterCell& cell, std::uint64_t bytes) {
-  AddTo<kKind>(cell.allocated_bytes, bytes);
-  AddTo<kKind>(cell.allocated_objects, 1);
+inline void BookAllocated(ledger::CounterCell& cell, const Amount& amount) {
+  AddTo<kKind>(cell.allocated_bytes, amount.bytes);
+  AddTo<kKind>(cell.allocated_objects, amount.objects);
 }
 
 template <ShardKind kKind>
-inline void BookFreed(ledger::CounterCell& cell, std::uint64_t bytes) {
-  AddTo<kKind>(cell.freed_bytes, bytes);
-  AddTo<kKind>(cell.freed_objects, 1);
+inline void BookFreed(ledger::CounterCell& cell, const Amount& amount) {
+  AddTo<kKind>(cell.freed_bytes, amount.bytes);
+  AddTo<kKind>(cell.freed_objects, amount.objects);
 }
 
 }  // namespace heapledger::preload

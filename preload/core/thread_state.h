@@ -10,8 +10,15 @@
 #include <cstdint>
 
 #include "heapledger/ledger/layout.h"
+#include "preload/core/byte_sampler.h"
 #include "preload/core/callsite_table.h"
+#include "preload/core/cost_meter.h"
+#include "preload/core/governor.h"
+#include "preload/core/object_map.h"
 #include "preload/core/shard_pool.h"
+#include "preload/unwind/incremental_walk.h"
+#include "preload/unwind/last_stack.h"
+#include "preload/unwind/stack_memo.h"
 
 namespace heapledger::preload {
 
@@ -64,10 +71,18 @@ class ReentryGuard {
  public:
   // Returns false when the caller must not touch the state.
   bool Enter(std::uint64_t stack_address) {
-    if (holder_ != 0 && stack_address <= holder_) return false;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (stack_address < holder_) [[unlikely]]
+      return false;
     holder_ = stack_address;
     std::atomic_signal_fence(std::memory_order_seq_cst);
     return true;
+  }
+
+  // Whether nobody took over since Enter().
+  bool IsHeldBy(std::uint64_t stack_address) const {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    return holder_ == stack_address;
   }
 
   // Returns false when somebody else took over since Enter().
@@ -75,31 +90,59 @@ class ReentryGuard {
     std::atomic_signal_fence(std::memory_order_seq_cst);
     const bool ours = holder_ == stack_address;
     holder_ = 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     return ours;
   }
 
   void Reset() { holder_ = 0; }
 
  private:
-  volatile std::uint64_t holder_ = 0;
+  std::uint64_t holder_ = 0;
 };
 
 struct ThreadState {
-  std::uint32_t index = 0;  // in the pool, for ever
-  std::uint32_t shard = 0;
-  CallsiteTable::Counters* counters = nullptr;
+  // Counters that this thread alone writes; where it has no shard of its own, a
+  // table that stays empty.
+  CallsiteTable::Counters* own_counters = nullptr;
   ledger::ShardHeader* shard_header = nullptr;
+  // The process', here so that a call has all it needs in two cache lines.
+  ObjectMap objects;
+  const ledger::AtomicU64* control = nullptr;
+  std::uint32_t shard = 0;
+  std::uint32_t index = 0;  // in the pool, for ever
 
-  // What is known of this thread's own stack: readable from low to high.
-  // Unknown at first: high is 0, and any address is below low.
-  std::uint64_t stack_low = 0;
-  std::uint64_t stack_high = 0;
-
-  std::uint32_t exit_rounds = 0;  // of pthread key destructors
-  std::uint32_t reserved = 0;
   ReentryGuard guard;
-  std::uint64_t frames[ledger::kMaxStackDepth];
+  std::uint64_t attention = 0;    // Books::attention() of what is remembered
+  std::uint32_t exit_rounds = 0;  // of pthread key destructors
+  // What is known of this thread's own stack: readable from low to high.
+  unwind::StackBounds stack;
+
+  ByteSampler sampler;  // sampled mode
+  CostMeter cost;       // adaptive depth
+
   CallsiteCache cache;
+  unwind::StackMemo memo;
+  unwind::LastStack last_stack;
+  std::uint64_t frames[ledger::kMaxStackDepth];  // for other kinds of walks
+  Governor governor;
+
+  // What is known of the thread's stack has changed.
+  void SetStack(const unwind::StackBounds& bounds) {
+    stack = bounds;
+    memo.SetBounds(bounds);
+    last_stack.Forget();
+  }
+
+  // Books::attention() as it is now.
+  std::uint64_t CurrentAttention() const {
+    return control->load(std::memory_order_acquire);
+  }
+
+  // Drops what depends on rules and modules.
+  void ForgetStacks() {
+    memo.Forget();
+    last_stack.Forget();
+  }
 
   bool shared_shard() const { return ShardPool::IsShared(shard); }
 };

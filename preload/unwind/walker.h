@@ -57,11 +57,17 @@ struct WalkResult {
   // Some frame hung on a register that an inner one had saved: the stack is
   // exact, but depends on words that the rules of its frames do not name.
   bool used_recovery = false;
+  bool used_signal_frame = false;   // told by WalkFromLast() only
   std::uint32_t rules_parsed = 0;   // frames whose rule was not cached
   std::uint64_t outermost_rsp = 0;  // of the last frame stored
 
   [[nodiscard]] constexpr bool incomplete() const {
     return end == WalkEnd::kNoRule || end == WalkEnd::kOutOfBounds;
+  }
+  // Whether its words and rules determine the stack (incremental_walk.h).
+  [[nodiscard]] constexpr bool reusable() const {
+    return end == WalkEnd::kComplete && !used_frame_pointers &&
+           !used_recovery && !used_signal_frame;
   }
 };
 

@@ -80,7 +80,7 @@ struct Header {
   AtomicU32 state;  // State
   AtomicU32 off_reason;
   AtomicU64 state_changed_realtime_ns;
-  AtomicU64 control;
+  AtomicU64 control;  // Control bits; high half: see kModuleChange
   AtomicU64 control_ack;
 
   // Growth of the file: extents published, first page not handed out.
@@ -117,6 +117,10 @@ struct Header {
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
+
+// Added to `control` whenever other modules may be mapped, so that a thread of
+// the target sees both with one look. Never 0 in a live ledger.
+inline constexpr std::uint64_t kModuleChange = std::uint64_t{1} << 32;
 
 // Page 1. Written by the shard's owner; by any thread for shared shards.
 struct alignas(64) ShardHeader {

@@ -61,12 +61,14 @@ enum class Degraded : std::uint32_t {
   kModulesFull = 10,     // frame whose module could not be recorded
   kStackCut = 11,        // adaptive depth: a pair of frames booked without
                          // what is further out, for a time
-  kCount = 12,
+  kStackDoubt = 12,      // checking build: a stack differed from a plain walk
+  kCount = 13,
 };
 
-// Bits of the control word. A reader sets them (fetch_or); the target takes
-// them all at its next allocation, acts, and adds 1 to `control_ack`. Bits that
-// it does not know are taken and do nothing.
+// Bits of the low half of the control word. A reader sets them and leaves the
+// high half alone, which is the target's own; the target takes them all at its
+// next allocation, acts, and adds 1 to `control_ack`. Bits that it does not
+// know are taken and do nothing.
 enum class Control : std::uint64_t {
   kArm = 1,     // dormant: measure from now on
   kDisarm = 2,  // follow no new block; blocks already booked are followed on

@@ -32,7 +32,7 @@ class BooksTest : public ::testing::Test {
   }
 
   void Open(Books<FakeEnv>& books, FakeEnv& env, std::uint32_t first) {
-    books.set_objects(&objects_);
+    books.set_objects(objects_);
     ASSERT_TRUE(books.Open(&env, env.ledger(), env.cap_bytes(), first));
   }
 
@@ -41,16 +41,24 @@ class BooksTest : public ::testing::Test {
     const StackView stack{frames.data(),
                           static_cast<std::uint32_t>(frames.size()), 0};
     const testing::NoAllocGuard guard;
-    books_->Allocated(
-        state, address, bytes,
-        books_->CallsiteOf(stack, state == nullptr ? nullptr : &state->cache));
+    const std::uint32_t callsite =
+        books_->CallsiteOf(stack, state == nullptr ? nullptr : &state->cache);
+    if (state == nullptr) {
+      books_->AllocatedElsewhere(state, address, bytes, callsite);
+    } else {
+      books_->Allocated(state, address, bytes, callsite);
+    }
   }
 
   bool Free(ThreadState* state, std::uint64_t address) {
     const testing::NoAllocGuard guard;
     const BlockRecord record = books_->Take(address);
     if (record.callsite == heapledger::ledger::kNoCallsite) return false;
-    books_->Freed(state, record);
+    if (state == nullptr) {
+      books_->FreedElsewhere(state, record.callsite, {record.bytes, 1});
+    } else {
+      books_->Freed(state, record);
+    }
     return true;
   }
 
@@ -250,7 +258,7 @@ TEST_F(BooksTest, InheritsWhatWasLiveAtAForkUnderTheSameIds) {
   ThreadState* const state = child->Attach(*child_threads);
   child->Freed(state, child->Take(0x3000));
   const std::uint64_t stack[] = {2, 9};
-  child->Allocated(state, 0x3000, 5, child->CallsiteOf({stack, 2, 0}, nullptr));
+  child->Allocated(state, 0x3000, 5, child->CallsiteOf({stack, 2, 0}));
   EXPECT_EQ(Read(child_env),
             (std::map<std::uint32_t, Sums>{{2, {300, 2}}, {512, {5, 1}}}));
   // The parent's ledger was only read.

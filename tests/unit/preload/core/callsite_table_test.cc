@@ -24,7 +24,10 @@ class CallsiteTableTest : public ::testing::Test {
     const StackView stack{frames.data(),
                           static_cast<std::uint32_t>(frames.size()), flags};
     const testing::NoAllocGuard guard;
-    return table_->Intern(env_, file_, stack, CallsiteTable::HashOf(stack));
+    const StackKey key = CallsiteTable::KeyOf(stack);
+    const std::uint32_t known = table_->Find(key.hash);
+    if (known != 0) return known;
+    return table_->Intern(env_, file_, table_->NodeOf(env_, file_, stack), key);
   }
 
   std::vector<std::uint64_t> Read(std::uint32_t id) {

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include "preload/core/stack_hash.h"
+#include "preload/unwind/stack_hash.h"
 #include "tests/unit/preload/core/fake_env.h"
 
 namespace heapledger::preload {

@@ -18,8 +18,11 @@ class ObjectMapTest : public ::testing::Test {
   BlockRecord Insert(std::uint64_t address, std::uint64_t bytes,
                      std::uint32_t callsite) {
     const testing::NoAllocGuard guard;
-    if (!map_.Cover(env_, address)) std::abort();
-    return map_.Insert(address, bytes, callsite);
+    ObjectMap::Slot* const slot = map_.Cover(env_, address);
+    if (slot == nullptr) std::abort();
+    const BlockRecord stale = ObjectMap::Take(slot);
+    ObjectMap::Put(slot, bytes, callsite);
+    return stale;
   }
 
   FakeEnv env_;

@@ -14,9 +14,9 @@ namespace {
 
 TEST(ShardTest, CountsBytesAndObjectsBothWays) {
   heapledger::ledger::CounterCell cell{};
-  BookAllocated<ShardKind::kOwned>(cell, 1ULL << 40);
-  BookAllocated<ShardKind::kShared>(cell, 24);
-  BookFreed<ShardKind::kOwned>(cell, 24);
+  BookAllocated<ShardKind::kOwned>(cell, {1ULL << 40, 1});
+  BookAllocated<ShardKind::kShared>(cell, {24, 1});
+  BookFreed<ShardKind::kOwned>(cell, {24, 1});
   EXPECT_EQ(cell.allocated_bytes, (1ULL << 40) + 24);
   EXPECT_EQ(cell.allocated_objects, 2U);
   EXPECT_EQ(cell.freed_bytes, 24U);
@@ -29,7 +29,7 @@ TEST(ShardTest, LosesNothingWhenThreadsShareAShard) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&cell] {
       for (int n = 0; n < 100000; ++n) {
-        BookAllocated<ShardKind::kShared>(cell, 3);
+        BookAllocated<ShardKind::kShared>(cell, {3, 1});
       }
     });
   }
@@ -41,7 +41,13 @@ TEST(ShardTest, LosesNothingWhenThreadsShareAShard) {
 class PeakTest : public ::testing::Test {
  protected:
   void Add(std::int64_t difference) {
-    Follow<ShardKind::kOwned>(*header_, *shard_, difference);
+    if (difference >= 0) {
+      FollowAllocated<ShardKind::kOwned>(
+          *header_, *shard_, static_cast<std::uint64_t>(difference));
+    } else {
+      FollowFreed<ShardKind::kOwned>(*header_, *shard_,
+                                     static_cast<std::uint64_t>(-difference));
+    }
     live_ += difference;
     if (live_ > highest_) highest_ = live_;
   }
