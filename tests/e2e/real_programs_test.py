@@ -247,13 +247,14 @@ git show HEAD:nothing-of-the-kind
 """
 
 
-class RealProgramsTest(counted.CountedTest):
+class Everyday:
+    """Programs that are run in every mode."""
 
     def test_sqlite3_in_memory(self):
         reports = self.run_three(
             [self.need("sqlite3"), ":memory:", SQL])
-        (report,), = reports.values()
-        self.assertGreater(report["totals"]["allocations"], 300000)
+        for report, in reports.values():
+            self.assertGreater(report["totals"]["allocations"], 300000)
 
     def test_gxx_on_a_heavy_file(self):
         compiler = self.need("g++")
@@ -269,6 +270,8 @@ class RealProgramsTest(counted.CountedTest):
         reports = self.run_three(
             [compiler, "-std=c++17", "-O2", "-Wall", "-c", source, "-o",
              built], env={"TMPDIR": self.scratch}, after=take, minimum=3)
+        if not reports:
+            return
         names = {report["process"]["program"]
                  for images in reports.values() for report in images}
         self.assertTrue(any(name.endswith("as") for name in names), names)
@@ -283,6 +286,13 @@ class RealProgramsTest(counted.CountedTest):
                     [python, script], status=5, minimum=8,
                     env={"PYTHONMALLOC": allocator, "PYTHONHASHSEED": "0"})
 
+    def test_perl(self):
+        self.run_three([self.need("perl"), "-e", PERL], status=6, minimum=3,
+                       env={"PERL_HASH_SEED": "0"})
+
+
+class RealProgramsTest(Everyday, counted.CountedTest):
+
     def test_a_failed_exec_leaves_the_ledger_live(self):
         process = self.start(
             [self.need("python3"), "-c",
@@ -295,10 +305,6 @@ class RealProgramsTest(counted.CountedTest):
         report = self.only_report(process.pid)
         self.assertEqual(report["process"]["state"], "live")
         self.assertEqual(self.finish(process).status, 0)
-
-    def test_perl(self):
-        self.run_three([self.need("perl"), "-e", PERL], status=6, minimum=3,
-                       env={"PERL_HASH_SEED": "0"})
 
     def test_git(self):
         self.need("git")
@@ -374,6 +380,22 @@ class RealProgramsTest(counted.CountedTest):
                 os.path.join(directory, f"{done.pid}.count"))
             self.show(report, count)
             self.compare(report, count)
+
+
+class AdaptiveTest(Everyday, counted.CountedTest):
+    mode = "adaptive"
+
+
+class CallerTest(Everyday, counted.CountedTest):
+    mode = "caller"
+
+
+class SampledTest(Everyday, counted.CountedTest):
+    mode = "sampled"
+
+
+class DormantTest(Everyday, counted.CountedTest):
+    mode = "dormant"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ Every test has a ledger directory of its own, so tests run side by side. The
 ledgers are read with `heapledger report --json`, the way a user reads them.
 
 Environment, set by ctest: HEAPLEDGER_CLI, HEAPLEDGER_SHIM, HEAPLEDGER_COUNTER
-(the counting preload), HEAPLEDGER_PROGRAMS (directory of test programs).
+(the counting preload), HEAPLEDGER_PROGRAMS (directory of test programs),
+HEAPLEDGER_TEST_MODE (one of MODES: how the shim measures where a test does not
+say; default exact).
 """
 
 import glob
@@ -21,6 +23,17 @@ SHIM = os.environ.get("HEAPLEDGER_SHIM", "")
 COUNTER = os.environ.get("HEAPLEDGER_COUNTER", "")
 PROGRAMS = os.environ.get("HEAPLEDGER_PROGRAMS", "")
 
+# The settings of each mode; such that small programs get to feel it.
+MODES = {
+    "exact": {},
+    "sampled": {"HEAPLEDGER_MODE": "sampled",
+                "HEAPLEDGER_SAMPLE_BYTES": "1000"},
+    "dormant": {"HEAPLEDGER_MODE": "dormant"},
+    "adaptive": {"HEAPLEDGER_STACK": "adaptive", "HEAPLEDGER_BUDGET": "1"},
+    "caller": {"HEAPLEDGER_STACK": "caller"},
+    "frame-pointer": {"HEAPLEDGER_STACK": "frame-pointer"},
+}
+
 
 class Result:
     """How a command ended: status (negative for a signal), stdout, stderr."""
@@ -33,6 +46,12 @@ class ShimTest(unittest.TestCase):
     """A test with temporary directories for ledgers and for files."""
 
     maxDiff = None
+    mode = os.environ.get("HEAPLEDGER_TEST_MODE", "exact")
+
+    @property
+    def counts_all(self):
+        """Whether the mode books every block as itself."""
+        return self.mode not in ("sampled", "dormant")
 
     def setUp(self):
         self.scratch = tempfile.mkdtemp(prefix="heapledger-e2e-")
@@ -52,6 +71,7 @@ class ShimTest(unittest.TestCase):
         if preload:
             environment["LD_PRELOAD"] = ":".join(preload)
             environment["HEAPLEDGER_DIR"] = self.ledgers
+            environment.update(MODES[self.mode])
         environment.update(extra)
         return environment
 
