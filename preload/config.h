@@ -14,7 +14,7 @@ namespace heapledger::preload {
 struct Config {
   static constexpr std::size_t kDirectoryBytes = 256;
   static constexpr std::size_t kFollowBytes = 256;
-  static constexpr std::uint32_t kDefaultBudgetPercent = 3;
+  static constexpr std::uint32_t kDefaultBudgetPercent = 1;
   static constexpr std::uint32_t kDefaultSampleBytes = 512 << 10;
   static constexpr std::uint32_t kMaxSampleBytes = 1 << 30;
 

@@ -110,7 +110,14 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
   HEAPLEDGER_RETURN_BOOKED(g_real.spaced_malloc(bytes), bytes);
 }
 
+[[gnu::noinline]] void* MallocAdaptive(size_t bytes) {
+  void* const block = g_real.spaced_malloc(bytes);
+  if (block == nullptr) return nullptr;
+  return RecordAdaptive(HEAPLEDGER_CALLER(), block, bytes);
+}
+
 [[gnu::noinline]] void* MallocOtherwise(size_t bytes) {
+  if (CurrentGate() == Gate::kAdaptive) return MallocAdaptive(bytes);
   if (CurrentGate() != Gate::kSampling) return MallocSlowly(bytes);
   if (TakesSample(bytes)) [[unlikely]]
     return MallocSample(bytes);
@@ -173,7 +180,7 @@ extern "C"
 HEAPLEDGER_EXPORT void free(void* block) {
   if (block == nullptr) return;
   const Gate gate = CurrentGate();
-  if (gate != Gate::kActive) [[unlikely]] {
+  if (gate < Gate::kAdaptive) [[unlikely]] {
     if (gate == Gate::kDormant) return g_real.free(block);
     return FreeOtherwise(block);
   }

@@ -108,28 +108,29 @@ inline std::uint32_t GovernedCallsite(ThreadState* state,
   return cut;
 }
 
-// What finding a full stack costs, in nanoseconds, as scripts/bench measures
-// it: where the memo knows it, and where not. Not timed on the spot: the only
-// clock fine enough is one that a program may forbid itself.
-constexpr std::uint64_t kKnownStackNs = 10;
-constexpr std::uint64_t kUnknownStackNs = 60;
+// What a stack costs that the memo does not know at once, in nanoseconds, as
+// scripts/bench measures it on programs with many. Not timed on the spot: the
+// only clock fine enough is one that a program may forbid itself.
+constexpr std::uint64_t kUnknownStackNs = 100;
 
-inline std::uint32_t FullCallsite(ThreadState* state,
-                                  const unwind::Registers& caller) {
-  const bool wants_timing = g_process->has_clock && state->cost.WantsTiming();
-  std::uint32_t id = state->memo.FindLast(caller);
-  std::uint64_t cost = kKnownStackNs;
-  if (id == 0) {
-    id = recorder_internal::UnknownCallsite(state, caller);
-    cost = kUnknownStackNs;
+// The callsite of a stack that the memo does not know at once. Those that it
+// knows cost too little for the governor to look at.
+inline std::uint32_t AdaptiveCallsite(ThreadState* state,
+                                      const unwind::Registers& caller,
+                                      std::size_t bytes) {
+  if (const std::uint32_t id = GovernedCallsite(state, caller, bytes)) {
+    return id;
   }
-  if (wants_timing) [[unlikely]] {
+  const std::uint32_t id = recorder_internal::UnknownCallsite(state, caller);
+  if (g_process->has_clock && state->cost.WantsTiming()) [[unlikely]] {
     const std::uint64_t now = raw::MonotonicNs();
-    state->cost.Timed(now, now + cost, state->governor.cut(),
+    state->cost.Timed(now, now + kUnknownStackNs, state->governor.cut(),
                       g_process->config.budget_percent);
   }
   return id;
 }
+
+}  // namespace
 
 [[gnu::noinline]] void* RecordAdaptive(const unwind::Registers& caller,
                                        void* block, std::size_t bytes) {
@@ -138,13 +139,11 @@ inline std::uint32_t FullCallsite(ThreadState* state,
     return recorder_internal::RecordInside(caller.pc, caller.rsp, caller.rbp,
                                            block, bytes, state);
   }
-  if (state->attention != g_books->attention()) [[unlikely]] {
+  if (state->CurrentAttention() != state->attention) [[unlikely]] {
     recorder_internal::Attend(state);
   }
-  std::uint32_t callsite = GovernedCallsite(state, caller, bytes);
-  if (callsite == 0) {
-    callsite = FullCallsite(state, caller);
-  }
+  std::uint32_t callsite = state->memo.FindLast(caller);
+  if (callsite == 0) callsite = AdaptiveCallsite(state, caller, bytes);
   if (!state->guard.Leave(caller.rsp)) [[unlikely]] {
     state->governor.Clear();
     return recorder_internal::RecordAfterTakeover(
@@ -153,8 +152,6 @@ inline std::uint32_t FullCallsite(ThreadState* state,
   g_books->Allocated(state, Address(block), bytes, callsite);
   return block;
 }
-
-}  // namespace
 
 [[gnu::noinline]] void* RecordByGate(std::uint64_t pc, std::uint64_t rsp,
                                      std::uint64_t rbp, void* block,

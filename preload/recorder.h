@@ -119,6 +119,11 @@ inline void CheckStack(const ThreadState*, const unwind::Registers&,
   return block;
 }
 
+// Books a block with as much of its stack as the governor allows and returns
+// it. REQUIRES: the gate is kAdaptive; block is not null.
+void* RecordAdaptive(const unwind::Registers& caller, void* block,
+                     std::size_t bytes);
+
 // Books a block as the gate says and returns it.
 // REQUIRES: the gate was seen above kOff; block is not null.
 void* RecordByGate(std::uint64_t pc, std::uint64_t rsp, std::uint64_t rbp,
@@ -153,7 +158,7 @@ inline void PutBlockBack(void* block, const BlockRecord& record) {
 void RecordFreed(void* block, const BlockRecord& record);
 
 // Takes and books a block where that is quick; false where nothing was done.
-// REQUIRES: the gate is kActive.
+// REQUIRES: the gate is kAdaptive or kActive.
 [[gnu::always_inline]] inline bool TryTakeAndRecordFreed(void* block) {
   ThreadState* const state = t_state;
   return recorder_internal::HasState(state) &&

@@ -40,7 +40,7 @@ void AddModeOptions(CLI::App& app, RunMode& mode) {
                   .description(""))
       ->type_name("HOW");
   app.add_option("--budget", mode.budget_percent,
-                 "Adaptive: CPU that stacks may cost, 1 to 100 (default 3)")
+                 "Adaptive: CPU that stacks may cost, 1 to 100 (default 1)")
       ->check(CLI::Range(1U, 100U).description(""))
       ->type_name("PERCENT");
 }

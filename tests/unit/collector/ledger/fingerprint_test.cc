@@ -96,7 +96,7 @@ TEST(FingerprintTest, TellsACutStackFromOneThatEndsThere) {
 
 TEST(FingerprintTest, TakesBuildIdAndOffsetWhereThereIsNoName) {
   ResolvedFrame a = Function("");
-  a.build_id = "1";
+  a.build_id = std::string("1");
   a.rel_pc = 16;
   ResolvedFrame b = a;
   EXPECT_EQ(Of({a}), Of({b}));
