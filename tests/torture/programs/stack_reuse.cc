@@ -204,10 +204,12 @@ __attribute__((noinline)) unsigned JumpFrom(unsigned seed, int depth) {
 
 unsigned Jumps(unsigned rounds) {
   volatile unsigned sum = 0;
-  for (volatile unsigned i = 0; i < rounds; i = i + 1) {
+  volatile unsigned i = 0;
+  while (i < rounds) {
     if (setjmp(g_back) == 0) sum = sum + JumpFrom(i, static_cast<int>(i % 40));
     sum = sum + Touch(i);
     sum = sum + Recurse(i, static_cast<int>(i % 7));
+    i = i + 1;
   }
   return sum;
 }
@@ -248,7 +250,8 @@ void SetTimer(int microseconds) {
 // Raised at known places, with the stack of the handler where `area` is.
 unsigned Raises(unsigned rounds) {
   volatile unsigned sum = 0;
-  for (volatile unsigned i = 0; i < rounds; i = i + 1) {
+  volatile unsigned i = 0;
+  while (i < rounds) {
     sum = sum + Recurse(i, static_cast<int>(i % 9));
     if (sigsetjmp(t_out, 1) == 0) {
       t_jump = i % 8 == 3;
@@ -258,6 +261,7 @@ unsigned Raises(unsigned rounds) {
     t_jump = 0;
     t_in_malloc = 0;
     sum = sum + Touch(i);
+    i = i + 1;
   }
   return sum;
 }
