@@ -21,6 +21,16 @@ namespace heapledger::preload {
   return true;
 }
 
+[[gnu::noinline]] bool TakeToFree(void* block) {
+  if (!Running()) [[unlikely]] {
+    return PassOnUnbooked(block);
+  }
+  const BlockRecord record = TakeBlock(block);
+  if (record.callsite == ledger::kNoCallsite) return PassOnUnbooked(block);
+  RecordFreed(block, record);
+  return true;
+}
+
 namespace {
 
 // An aligned allocation while nothing is booked.
@@ -28,11 +38,6 @@ template <typename Real>
 void* AlignedUnbooked(size_t alignment, size_t bytes, Real* real) {
   if (g_real.malloc == nullptr) return BootstrapAllocate(bytes, alignment);
   return real(alignment, bytes);
-}
-
-// A block that was never booked: ours from before the start, or foreign.
-[[gnu::cold, gnu::noinline]] void FreeUnbooked(void* block) {
-  if (PassOnUnbooked(block) && g_real.free != nullptr) g_real.free(block);
 }
 
 // A block from before the start moves to the real allocator.
@@ -95,10 +100,12 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
   return RecordAllocated(HEAPLEDGER_CALLER(), block, bytes);
 }
 
-[[gnu::noinline]] void* MallocSample(size_t bytes) {
+// The same with another way to book, which is not inline.
+template <void* (*kRecord)(const unwind::Registers&, void*, size_t)>
+[[gnu::noinline]] void* MallocAndRecord(size_t bytes) {
   void* const block = g_real.spaced_malloc(bytes);
   if (block == nullptr) return nullptr;
-  return RecordTaken(HEAPLEDGER_CALLER(), block, bytes);
+  return kRecord(HEAPLEDGER_CALLER(), block, bytes);
 }
 
 [[gnu::noinline]] void* MallocSlowly(size_t bytes) {
@@ -110,28 +117,18 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
   HEAPLEDGER_RETURN_BOOKED(g_real.spaced_malloc(bytes), bytes);
 }
 
-[[gnu::noinline]] void* MallocAdaptive(size_t bytes) {
-  void* const block = g_real.spaced_malloc(bytes);
-  if (block == nullptr) return nullptr;
-  return RecordAdaptive(HEAPLEDGER_CALLER(), block, bytes);
-}
-
 [[gnu::noinline]] void* MallocOtherwise(size_t bytes) {
-  if (CurrentGate() == Gate::kAdaptive) return MallocAdaptive(bytes);
+  if (CurrentGate() == Gate::kAdaptive) {
+    return MallocAndRecord<RecordAdaptive>(bytes);
+  }
   if (CurrentGate() != Gate::kSampling) return MallocSlowly(bytes);
   if (TakesSample(bytes)) [[unlikely]]
-    return MallocSample(bytes);
+    return MallocAndRecord<RecordTaken>(bytes);
   return g_real.spaced_malloc(bytes);
 }
 
 [[gnu::noinline]] void FreeSlowly(void* block) {
-  if (!Running()) [[unlikely]] {
-    return FreeUnbooked(block);
-  }
-  const BlockRecord record = TakeBlock(block);
-  if (record.callsite == ledger::kNoCallsite) return FreeUnbooked(block);
-  RecordFreed(block, record);
-  g_real.free(block);
+  if (TakeToFree(block) && g_real.free != nullptr) g_real.free(block);
 }
 
 [[gnu::noinline]] void FreeOtherwise(void* block) {
@@ -145,7 +142,6 @@ void* Reallocate(const unwind::Registers& caller, void* block, size_t bytes) {
 }  // namespace heapledger::preload
 
 using heapledger::preload::AlignedUnbooked;
-using heapledger::preload::BlockRecord;
 using heapledger::preload::BootstrapAllocate;
 using heapledger::preload::CurrentGate;
 using heapledger::preload::FreeOtherwise;

@@ -118,22 +118,12 @@ inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
   return Booked(caller, block, bytes);
 }
 
-// Takes and books a block that is about to be freed. False when nobody may free
-// it.
-[[gnu::noinline]] bool BookDeleted(void* block) {
-  if (!Running()) return PassOnUnbooked(block);
-  const BlockRecord record = TakeBlock(block);
-  if (record.callsite == ledger::kNoCallsite) return PassOnUnbooked(block);
-  RecordFreed(block, record);
-  return true;
-}
-
 // The sized forms come here too: the size is a hint that an allocator can do
 // without, and one that was raised would be a lie.
 inline void Delete(Form form, void* block) {
   if (!g_real_new.own) [[likely]]
     return heapledger_own_free(block);
-  if (block == nullptr || !BookDeleted(block)) return;
+  if (block == nullptr || !TakeToFree(block)) return;
   g_real_new.remove[form](block);
 }
 
@@ -141,7 +131,7 @@ inline void DeleteAligned(Form form, void* block, size_t alignment) {
   if (!g_real_new.own || g_real_new.remove_aligned[form] == nullptr) {
     return Delete(form, block);
   }
-  if (block == nullptr || !BookDeleted(block)) return;
+  if (block == nullptr || !TakeToFree(block)) return;
   g_real_new.remove_aligned[form](block, alignment);
 }
 

@@ -2,7 +2,6 @@
 // The modes other than exact with full stacks: sampled, adaptive depth,
 // dormant.
 #include "preload/raw_io.h"
-#include "preload/real_malloc.h"
 #include "preload/recorder.h"
 
 namespace heapledger::preload {

@@ -283,9 +283,7 @@ class Books {
   LiveCount LiveOf(std::uint32_t callsite) const {
     LiveCount live{0, 0};
     for (std::uint32_t shard = 0; shard < ledger::kShardCount; ++shard) {
-      const ledger::CounterCell* const cell =
-          shard == 0 ? callsites_.base_counters().At(callsite)
-                     : counters_[shard].At(callsite);
+      const ledger::CounterCell* const cell = CountersOf(shard).At(callsite);
       if (cell == nullptr) continue;
       live.objects += Difference(cell->allocated_objects, cell->freed_objects);
       live.bytes += Difference(cell->allocated_bytes, cell->freed_bytes);
@@ -318,6 +316,10 @@ class Books {
   }
 
   CallsiteTable::Counters& CountersOf(std::uint32_t shard) {
+    return shard == 0 ? callsites_.base_counters() : counters_[shard];
+  }
+
+  const CallsiteTable::Counters& CountersOf(std::uint32_t shard) const {
     return shard == 0 ? callsites_.base_counters() : counters_[shard];
   }
 

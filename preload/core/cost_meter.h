@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What stacks cost one thread, as a share of its time, and whether that is more
-// than the budget. One walk in 64 is timed; the rest are taken to cost the
-// same.
+// than the budget. One walk in 64 is timed or priced by the caller; the rest
+// are taken to cost the same.
 //
 // The share is what it would be if no stack were cut: cut allocations count as
 // walks. Otherwise the measured share would fall as soon as cutting works, and
