@@ -114,14 +114,15 @@ inline std::uint32_t WalkedCallsite(ThreadState* state,
   const unwind::WalkResult walk = unwind::WalkFromLast(
       process.env, caller, state->stack, process.config.max_depth, &last);
   const std::uint32_t id = g_books->CallsiteOf(
-      StackKey::Of(last.hash(), walk.depth, FlagsOf(walk)), &state->cache,
-      [&](auto&& extend) {
+      StackKey::Of(last.hash(), walk.depth, FlagsOf(walk)), [&](auto&& extend) {
         const std::uint32_t node = NodeOfLast(last, extend);
         // A handler that took over has left its own stack in `last`.
         return state->guard.IsHeldBy(caller.rsp)
                    ? node
                    : recorder_internal::HotBooks::kNodeUnknown;
       });
+  // Booked next: fetched while the memo takes the stack.
+  __builtin_prefetch(state->own_counters->AtKnown(id), 1);
   state->memo.Offer(caller, last, id);
   if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
       !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
@@ -130,21 +131,26 @@ inline std::uint32_t WalkedCallsite(ThreadState* state,
   return id;
 }
 
+// The callsite by a walk of another kind.
+[[gnu::noinline]] std::uint32_t CallsiteAfresh(
+    ThreadState* state, const unwind::Registers& caller) {
+  return g_books->CallsiteOf(
+      WalkAfresh(caller, state->stack, state->frames, ledger::kMaxStackDepth));
+}
+
 }  // namespace
 
 namespace recorder_internal {
 
 [[gnu::noinline]] std::uint32_t UnknownCallsite(
     ThreadState* state, const unwind::Registers& caller) {
-  if (const std::uint32_t id = state->memo.Find(caller)) return id;
   const ledger::StackMode mode = g_process->config.stack_mode;
-  if (mode == ledger::StackMode::kFull || mode == ledger::StackMode::kAdaptive)
-      [[likely]] {
-    return WalkedCallsite(state, caller);
+  if (mode != ledger::StackMode::kFull && mode != ledger::StackMode::kAdaptive)
+      [[unlikely]] {
+    return CallsiteAfresh(state, caller);
   }
-  const StackView stack =
-      WalkAfresh(caller, state->stack, state->frames, ledger::kMaxStackDepth);
-  return g_books->CallsiteOf(stack, &state->cache);
+  if (const std::uint32_t id = state->memo.Find(caller)) return id;
+  return WalkedCallsite(state, caller);
 }
 
 [[gnu::noinline]] void Attend(ThreadState* state) {
@@ -167,6 +173,8 @@ std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
                                       std::uint64_t rbp, void* block,
                                       std::size_t bytes, ThreadState* state) {
   const unwind::Registers caller{pc, rsp, rbp};
+  // Needed once the stack is known: fetched while it is walked.
+  __builtin_prefetch(state->objects.Find(Address(block)), 1);
   if (state->attention != g_books->attention()) [[unlikely]] {
     Attend(state);
   }
@@ -204,7 +212,6 @@ std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
 [[gnu::noinline, gnu::cold]] void* RecordAfterTakeover(
     std::uint64_t pc, std::uint64_t rsp, std::uint64_t rbp, void* block,
     std::size_t bytes, ThreadState* state) {
-  state->cache.Clear();
   state->ForgetStacks();
   return RecordInside(pc, rsp, rbp, block, bytes, state);
 }

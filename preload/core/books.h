@@ -80,10 +80,9 @@ class Books {
   }
 
   // The callsite of a stack.
-  std::uint32_t CallsiteOf(const StackView& stack,
-                           CallsiteCache* cache = nullptr) {
-    return CallsiteOf(CallsiteTable::KeyOf(stack), cache, [&](auto&&) {
-      return callsites_.NodeOf(*env_, file_, stack);
+  std::uint32_t CallsiteOf(const StackView& stack) {
+    return CallsiteOf(CallsiteTable::KeyOf(stack), [&](auto&&) {
+      return callsites_.NodeOf(*env_, file_, generation(), stack);
     });
   }
 
@@ -93,25 +92,19 @@ class Books {
 
   // The same by its key. Only when it is new it is asked for its node, by
   // node_of(extend), where extend(parent node, frame) gives one from another.
-  // `cache` may be null.
   template <typename NodeOf>
-  std::uint32_t CallsiteOf(const StackKey& key, CallsiteCache* cache,
-                           NodeOf&& node_of) {
+  std::uint32_t CallsiteOf(const StackKey& key, NodeOf&& node_of) {
     const std::uint32_t generation = this->generation();
-    if (cache != nullptr) {
-      if (const std::uint32_t id = cache->Find(key.hash, generation)) return id;
+    if (const std::uint32_t id =
+            callsites_.Find(*env_, file_, key.hash, generation)) {
+      return id;
     }
-    std::uint32_t id = callsites_.Find(key.hash);
-    if (id == 0) [[unlikely]] {
-      const std::uint32_t node =
-          node_of([this](std::uint32_t parent, std::uint64_t frame) {
-            return callsites_.Extend(*env_, file_, parent, frame);
-          });
-      if (node == kNodeUnknown) return ledger::kOverflowCallsite;
-      id = callsites_.Intern(*env_, file_, node, key);
-    }
-    if (cache != nullptr) cache->Put(key.hash, generation, id);
-    return id;
+    const std::uint32_t node =
+        node_of([&](std::uint32_t parent, std::uint64_t frame) {
+          return callsites_.Extend(*env_, file_, generation, parent, frame);
+        });
+    if (node == kNodeUnknown) return ledger::kOverflowCallsite;
+    return callsites_.Add(*env_, file_, generation, node, key);
   }
 
   // The control word: requests in the low half, and the generation. Whoever
@@ -266,11 +259,12 @@ class Books {
   }
 
   // Another set of modules may be mapped: what was remembered by address is
-  // forgotten.
+  // asked about before it is used again. Twice, as a thread that looks while
+  // the modules are gone through may still find an old one.
   void ModulesChanged() {
-    file_.header().control.fetch_add(ledger::kModuleChange,
-                                     std::memory_order_acq_rel);
+    BeginGeneration();
     callsites_.ModulesChanged(*env_, file_);
+    BeginGeneration();
   }
 
   // Books the blocks that a forked child found live in its copy of the heap.
@@ -309,6 +303,11 @@ class Books {
   void set_objects(const ObjectMap& objects) { objects_ = objects; }
 
  private:
+  void BeginGeneration() {
+    file_.header().control.fetch_add(ledger::kModuleChange,
+                                     std::memory_order_acq_rel);
+  }
+
   static std::int64_t Difference(const ledger::AtomicU64& a,
                                  const ledger::AtomicU64& b) {
     return static_cast<std::int64_t>(a.load(std::memory_order_relaxed) -
@@ -381,7 +380,8 @@ bool Books<Env>::Inherit(const Books& parent, std::uint64_t* frames) {
       stack.frames = frames;
       stack.depth = parent.callsites().Read(
           block.callsite, frames, ledger::kMaxStackDepth, &stack.flags);
-      if (!callsites_.Inherit(*env_, file_, block.callsite, stack)) {
+      if (!callsites_.Inherit(*env_, file_, generation(), block.callsite,
+                              stack)) {
         complete = false;
         cell = nullptr;
       } else {

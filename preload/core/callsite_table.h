@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stacks -> callsite ids, exact: frames, then stacks as paths in a tree (parent
-// stack, frame), then the callsite of the innermost node. Each step compares
-// the record itself, so two different stacks never share a callsite. In front
-// of that stands an index by the hash of the whole stack (64 bits, compared in
-// full), which is what a known stack costs: one look-up.
+// Stacks -> callsite ids: an index by the hash of the whole stack (64 bits,
+// compared in full), which is what a known stack costs: one look-up. A new one
+// is written down as a path in a tree: parent stack, frame. Stacks of one
+// thread share their outer parts by what the caller remembers of the last one,
+// others by hints: a path may be there twice, which costs its bytes and
+// nothing else, as a stack is known by its hash and not by its place.
 //
 // Thread safety: any thread and signal handlers, no locks.
 //
@@ -12,6 +13,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 
 #include "heapledger/ledger/layout.h"
@@ -51,6 +53,9 @@ class CallsiteTable {
   static constexpr std::uint32_t kCounterChunks =
       kMaxIds / ledger::kRecordsPerChunk<ledger::CounterCell>;
   using Counters = ChunkedTable<ledger::CounterCell, kCounterChunks>;
+  // Enough for the outer parts that the threads of a program go back to.
+  static constexpr std::uint32_t kNodeHintSets = 8192;
+  static constexpr std::uint32_t kFewestHintSets = 256;
 
   // Makes the table usable. Like everything in Books it lies in zeroed memory
   // on which no constructor ran.
@@ -63,11 +68,7 @@ class CallsiteTable {
     next_callsite_.store(first_id, std::memory_order_relaxed);
     modules_.Open();
     file.header().callsite_end.store(first_id, std::memory_order_relaxed);
-    stack_hashes_ = static_cast<std::atomic<std::uint64_t>*>(
-        env.MapPrivate(kMaxIds * sizeof(std::uint64_t)));
-    return stack_hashes_ != nullptr && frame_index_.Open(env, 10) &&
-           node_index_.Open(env, 12) && callsite_index_.Open(env, 10) &&
-           stack_index_.Open(env, 10) &&
+    return frame_index_.Open(env, 9) && stack_index_.Open(env, 9) &&
            Publish(file, ledger::kOverflowCallsite, 0,
                    ledger::kCallsiteOverflow, 0);
   }
@@ -80,62 +81,73 @@ class CallsiteTable {
     return StackKey::Of(hash, stack.depth, stack.flags);
   }
 
-  // The callsite of a known stack by its hash, else 0.
-  std::uint32_t Find(std::uint64_t hash) const {
-    return stack_index_.Find(hash, [&](std::uint32_t id) {
-      return stack_hashes_[id].load(std::memory_order_relaxed) == hash;
+  // The callsite of a known stack by its hash, else 0. Here and below:
+  // `generation` is that of modules, as it was before the stack was walked.
+  template <ModuleEnv Env>
+  std::uint32_t Find(Env& env, LedgerFile<Env>& file, std::uint64_t hash,
+                     std::uint32_t generation) {
+    return stack_index_.Find(hash, generation, [&](std::uint32_t id) {
+      return IsCurrent(env, file, id);
     });
   }
 
   // The node of a stack whose outer frames are `parent` (0: none) and whose
   // innermost is `tagged_pc`; 0 when there is no room.
   template <ModuleEnv Env>
-  std::uint32_t Extend(Env& env, LedgerFile<Env>& file, std::uint32_t parent,
+  std::uint32_t Extend(Env& env, LedgerFile<Env>& file,
+                       std::uint32_t generation, std::uint32_t parent,
                        std::uint64_t tagged_pc) {
-    const std::uint32_t frame = InternFrame(env, file, tagged_pc);
-    return frame == 0 ? 0 : InternNode(env, file, parent, frame);
+    const std::uint32_t frame = InternFrame(env, file, generation, tagged_pc);
+    return frame == 0 ? 0 : NodeOfFrame(file, parent, frame);
   }
 
   // The node of a whole stack.
   template <ModuleEnv Env>
   std::uint32_t NodeOf(Env& env, LedgerFile<Env>& file,
-                       const StackView& stack) {
+                       std::uint32_t generation, const StackView& stack) {
     std::uint32_t node = 0;
     for (std::uint32_t i = stack.depth; i > 0; --i) {
-      node = Extend(env, file, node, stack.frames[i - 1]);
+      node = Extend(env, file, generation, node, stack.frames[i - 1]);
       if (node == 0) return 0;
     }
     return node;
   }
 
-  // The callsite of a stack that Find() did not know; `node` is its node.
+  // A callsite for a stack that Find() did not know; `node` is its node.
   template <ModuleEnv Env>
-  std::uint32_t Intern(Env& env, LedgerFile<Env>& file, std::uint32_t node,
-                       const StackKey& stack) {
+  std::uint32_t Add(Env& env, LedgerFile<Env>& file, std::uint32_t generation,
+                    std::uint32_t node, const StackKey& stack) {
     if (node == 0 && stack.depth > 0) return Overflow(file);
-    const std::uint32_t id = InternCallsite(env, file, node, stack);
-    if (id == ledger::kOverflowCallsite) return id;
-    stack_hashes_[id].store(stack.hash, std::memory_order_relaxed);
-    (void)stack_index_.Insert(env, stack.hash, id);
-    return id;
+    const std::uint32_t id = TakeId(next_callsite_, kMaxIds);
+    if (id == 0) {
+      file.CountDegraded(ledger::Degraded::kCallsitesFull);
+      return ledger::kOverflowCallsite;
+    }
+    if (!Publish(file, id, node, stack.flags, stack.depth)) {
+      return Overflow(file);
+    }
+    file.header().callsite_end.store(id + 1, std::memory_order_relaxed);
+    return stack_index_.Insert(env, stack.hash, generation, id)
+               ? id
+               : Overflow(file);
   }
 
   // Gives the id of an inherited callsite its stack anew, in this process' own
   // ledger; false when there is no room.
   template <ModuleEnv Env>
-  bool Inherit(Env& env, LedgerFile<Env>& file, std::uint32_t id,
-               const StackView& stack) {
-    const std::uint32_t node = NodeOf(env, file, stack);
+  bool Inherit(Env& env, LedgerFile<Env>& file, std::uint32_t generation,
+               std::uint32_t id, const StackView& stack) {
+    const std::uint32_t node = NodeOf(env, file, generation, stack);
     if (node == 0 && stack.depth > 0) return false;
     return Publish(file, id, node, stack.flags | ledger::kCallsiteInherited,
                    stack.depth);
   }
 
-  // Forgets what depends on which modules are mapped. For after a dlclose.
+  // Looks which modules are still mapped. For after a dlclose; the generation
+  // must change before and after.
   template <ModuleEnv Env>
   void ModulesChanged(Env& env, LedgerFile<Env>& file) {
     modules_.Refresh(env, file);
-    stack_index_.Clear(env);
   }
 
   // Reads a stack back, innermost first, into room for `capacity` frames.
@@ -172,83 +184,102 @@ class CallsiteTable {
   }
 
  private:
+  // The next id of a table, or 0 where they are used up.
+  static std::uint32_t TakeId(std::atomic<std::uint32_t>& next,
+                              std::uint32_t end) {
+    const std::uint32_t id = next.fetch_add(1, std::memory_order_relaxed);
+    if (id < end) return id;
+    next.store(end, std::memory_order_relaxed);
+    return 0;
+  }
+
   template <typename Env>
   std::uint32_t InternFrame(Env& env, LedgerFile<Env>& file,
-                            std::uint64_t tagged_pc) {
-    const std::uint64_t pc = tagged_pc & ~StackView::kExactPc;
-    const std::uint32_t flags = pc == tagged_pc ? 0 : ledger::kFramePcIsExact;
-    const std::uint64_t hash = Mix(tagged_pc, 1);
-    const std::uint32_t known = FindFrame(hash, pc, flags);
+                            std::uint32_t generation, std::uint64_t tagged_pc) {
+    const std::uint64_t key = tagged_pc + 1;  // 0 would be no key
+    const std::uint32_t known =
+        frame_index_.Find(key, generation, [&](std::uint32_t id) {
+          const ledger::FrameRecord* const record = frames_.At(id);
+          return record != nullptr && IsCurrent(env, file, *record);
+        });
     if (known != 0) return known;
-    // Finding the module may bring one back to life, and its frames with it.
+    const std::uint64_t pc = tagged_pc & ~StackView::kExactPc;
     const std::uint32_t module = modules_.IdOf(env, file, pc);
-    const std::uint32_t revived = FindFrame(hash, pc, flags);
-    if (revived != 0) return revived;
     const std::uint32_t id =
-        next_frame_.fetch_add(1, std::memory_order_relaxed);
+        TakeId(next_frame_, decltype(frames_)::kMaxRecords);
     ledger::FrameRecord* const record =
-        id > InternTable::kMaxId ? nullptr : frames_.Ensure(file, id);
+        id == 0 ? nullptr : frames_.Ensure(file, id);
     if (record == nullptr) return 0;
     record->module = module;
-    record->flags = flags;
+    record->flags = pc == tagged_pc ? 0 : ledger::kFramePcIsExact;
     record->pc.store(pc, std::memory_order_release);
     file.header().frame_end.store(id + 1, std::memory_order_relaxed);
-    return frame_index_.Insert(env, hash, id) ? id : 0;
+    return frame_index_.Insert(env, key, generation, id) ? id : 0;
   }
 
-  std::uint32_t FindFrame(std::uint64_t hash, std::uint64_t pc,
-                          std::uint32_t flags) const {
-    return frame_index_.Find(hash, [&](std::uint32_t id) {
-      const ledger::FrameRecord* const record = frames_.At(id);
-      return record != nullptr &&
-             record->pc.load(std::memory_order_relaxed) == pc &&
-             record->flags == flags && modules_.IsLoaded(record->module);
-    });
+  // Whether the code of a frame, or of all frames of a callsite, is still what
+  // it was. It may have come back.
+  template <typename Env>
+  bool IsCurrent(Env& env, LedgerFile<Env>& file,
+                 const ledger::FrameRecord& frame) {
+    return modules_.IsLoaded(frame.module) ||
+           modules_.IdOf(env, file, frame.pc.load(std::memory_order_relaxed)) ==
+               frame.module;
+  }
+  template <typename Env>
+  [[gnu::noinline]] bool IsCurrent(Env& env, LedgerFile<Env>& file,
+                                   std::uint32_t callsite) {
+    const ledger::CallsiteRecord* const record = callsites_.At(callsite);
+    if (record == nullptr) return false;
+    std::uint32_t node = record->node;
+    for (std::uint32_t i = 0; i < record->depth; ++i) {
+      const ledger::StackNode* const step = nodes_.At(node);
+      if (step == nullptr) return false;
+      const std::uint64_t word =
+          step->parent_frame.load(std::memory_order_relaxed);
+      const ledger::FrameRecord* const frame =
+          frames_.At(ledger::StackNode::Frame(word));
+      if (frame == nullptr || !IsCurrent(env, file, *frame)) return false;
+      node = ledger::StackNode::Parent(word);
+    }
+    return true;
+  }
+
+  // Sets of hints in use: more as the tree grows, so that a small one touches
+  // few pages. Hints that are not found any more when it grows are just lost.
+  std::uint32_t HintMask() const {
+    const std::uint32_t wanted = next_node_.load(std::memory_order_relaxed) / 4;
+    if (wanted <= kFewestHintSets) return kFewestHintSets - 1;
+    return wanted >= kNodeHintSets ? kNodeHintSets - 1
+                                   : std::bit_ceil(wanted) - 1;
   }
 
   template <typename Env>
-  std::uint32_t InternNode(Env& env, LedgerFile<Env>& file,
-                           std::uint32_t parent, std::uint32_t frame) {
+  std::uint32_t NodeOfFrame(LedgerFile<Env>& file, std::uint32_t parent,
+                            std::uint32_t frame) {
     const std::uint64_t word = ledger::StackNode::Pack(parent, frame);
     const std::uint64_t hash = Mix(word, 2);
-    const std::uint32_t known = node_index_.Find(hash, [&](std::uint32_t id) {
-      const ledger::StackNode* const record = nodes_.At(id);
-      return record != nullptr &&
-             record->parent_frame.load(std::memory_order_relaxed) == word;
-    });
-    if (known != 0) return known;
-    const std::uint32_t id = next_node_.fetch_add(1, std::memory_order_relaxed);
+    std::atomic<std::uint64_t>* const hints = node_hints_[hash & HintMask()];
+    for (int way = 0; way < 2; ++way) {
+      const std::uint64_t hint = hints[way].load(std::memory_order_acquire);
+      if ((hint ^ hash) >> 32 != 0) continue;
+      const auto id = static_cast<std::uint32_t>(hint);
+      const ledger::StackNode* const known = nodes_.At(id);
+      if (known != nullptr &&
+          known->parent_frame.load(std::memory_order_relaxed) == word) {
+        return id;
+      }
+    }
+    const std::uint32_t id = TakeId(next_node_, decltype(nodes_)::kMaxRecords);
     ledger::StackNode* const record =
-        id > InternTable::kMaxId ? nullptr : nodes_.Ensure(file, id);
+        id == 0 ? nullptr : nodes_.Ensure(file, id);
     if (record == nullptr) return 0;
     record->parent_frame.store(word, std::memory_order_release);
     file.header().node_end.store(id + 1, std::memory_order_relaxed);
-    return node_index_.Insert(env, hash, id) ? id : 0;
-  }
-
-  template <typename Env>
-  std::uint32_t InternCallsite(Env& env, LedgerFile<Env>& file,
-                               std::uint32_t node, const StackKey& stack) {
-    const std::uint64_t hash = Mix(node, std::uint64_t{stack.flags} + 3);
-    const std::uint32_t known =
-        callsite_index_.Find(hash, [&](std::uint32_t id) {
-          const ledger::CallsiteRecord* const record = callsites_.At(id);
-          return record != nullptr && record->node == node &&
-                 record->flags == stack.flags;
-        });
-    if (known != 0) return known;
-    const std::uint32_t id =
-        next_callsite_.fetch_add(1, std::memory_order_relaxed);
-    if (id >= kMaxIds) {
-      next_callsite_.store(kMaxIds, std::memory_order_relaxed);
-      file.CountDegraded(ledger::Degraded::kCallsitesFull);
-      return ledger::kOverflowCallsite;
-    }
-    if (!Publish(file, id, node, stack.flags, stack.depth)) {
-      return Overflow(file);
-    }
-    file.header().callsite_end.store(id + 1, std::memory_order_relaxed);
-    return callsite_index_.Insert(env, hash, id) ? id : Overflow(file);
+    hints[1].store(hints[0].load(std::memory_order_relaxed),
+                   std::memory_order_release);
+    hints[0].store(hash >> 32 << 32 | id, std::memory_order_release);
+    return id;
   }
 
   // Writes a callsite's record once its counters of shard 0 exist.
@@ -276,11 +307,11 @@ class CallsiteTable {
   ChunkedTable<ledger::CallsiteRecord, kCounterChunks> callsites_;
   Counters base_counters_;
   ModuleTable modules_;
-  InternTable frame_index_;
-  InternTable node_index_;
-  InternTable callsite_index_;
-  InternTable stack_index_;
-  std::atomic<std::uint64_t>* stack_hashes_ = nullptr;
+  InternTable frame_index_;  // tagged pc + 1 -> frame
+  InternTable stack_index_;  // stack hash -> callsite
+  // Nodes that were made not long ago, by the hash of what they hold: its upper
+  // half, to be looked at first, over the id.
+  std::atomic<std::uint64_t> node_hints_[kNodeHintSets][2] = {};
   std::atomic<std::uint32_t> next_frame_{0};
   std::atomic<std::uint32_t> next_node_{0};
   std::atomic<std::uint32_t> next_callsite_{0};

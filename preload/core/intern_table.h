@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Insert-only index from a 64-bit hash to a 32-bit id, in private memory. An
-// entry is one 8-byte word: 40 bits of the hash and 24 of the id; the caller
-// decides with a predicate whether the id found is really the one meant.
+// Insert-only index from a 64-bit key to a 32-bit id, in private memory. An
+// entry holds the whole key, so that a look-up needs no other memory, and next
+// to the id the generation of modules at which it was last known to be right:
+// in another generation it is asked about first (`is_current`). Two entries of
+// one key are two things that were at the same addresses one after the other.
 //
 // Thread safety: any thread and signal handlers, no locks. What is given up for
 // that: two threads may insert the same key under two ids, and an insert that
@@ -25,9 +27,6 @@ namespace heapledger::preload {
 
 class InternTable {
  public:
-  static constexpr std::uint32_t kIdBits = 24;
-  static constexpr std::uint32_t kMaxId = (1U << kIdBits) - 1;
-
   // Makes the first level of 2^`log2_slots` slots; false when refused.
   template <MemoryEnv Env>
   bool Open(Env& env, std::uint32_t log2_slots) {
@@ -37,42 +36,41 @@ class InternTable {
     return true;
   }
 
-  // The id of the first entry with this hash that `matches(id)`, else 0.
-  template <typename Matches>
-  std::uint32_t Find(std::uint64_t hash, Matches&& matches) const {
+  // The id of the first entry of `key` that is right in this generation, or
+  // that `is_current(id)`; else 0. Nothing is ever found under key 0.
+  template <typename IsCurrent>
+  std::uint32_t Find(std::uint64_t key, std::uint32_t generation,
+                     IsCurrent&& is_current) const {
     for (const Level* level = newest_.load(std::memory_order_acquire);
          level != nullptr;
          level = level->older.load(std::memory_order_acquire)) {
-      if (const std::uint32_t id = FindIn(level, hash, matches)) return id;
+      if (const std::uint32_t id = FindIn(level, key, generation, is_current)) {
+        return id;
+      }
     }
     return 0;
   }
 
   // Adds an entry; false when there was no room and none could be made.
-  // REQUIRES: 0 < id <= kMaxId.
+  // REQUIRES: id != 0.
   template <MemoryEnv Env>
-  bool Insert(Env& env, std::uint64_t hash, std::uint32_t id) {
+  bool Insert(Env& env, std::uint64_t key, std::uint32_t generation,
+              std::uint32_t id) {
+    if (key == 0) return false;
+    const std::uint64_t value = Value(generation, id);
     for (int attempt = 0; attempt < 3; ++attempt) {
       Level* const level = newest_.load(std::memory_order_acquire);
       const bool crowded = level->used.load(std::memory_order_relaxed) >
                            (level->mask + 1) / 4 * 3;
-      if (!crowded && InsertIn(level, hash, id)) return true;
+      if (!crowded && InsertIn(level, key, value)) return true;
       // A nearly empty level that has no place here holds too many entries of
-      // one hash: a larger one would not help.
+      // one key: a larger one would not help.
       if (level->used.load(std::memory_order_relaxed) < level->mask / 8) {
         return false;
       }
-      if (!Grow(env, level)) return InsertIn(level, hash, id);
+      if (!Grow(env, level)) return InsertIn(level, key, value);
     }
     return false;
-  }
-
-  // Forgets every entry (not the ids).
-  template <MemoryEnv Env>
-  void Clear(Env& env) {
-    Level* const level = newest_.load(std::memory_order_acquire);
-    env.Discard(level->slots, SlotBytes(level->mask));
-    level->used.store(0, std::memory_order_relaxed);
   }
 
  private:
@@ -81,21 +79,28 @@ class InternTable {
   // discarded.
   static constexpr std::size_t kHeadBytes = 4096;
 
+  // Claimed by its key; absent until its value is there too.
+  struct Slot {
+    std::atomic<std::uint64_t> key;
+    std::atomic<std::uint64_t> value;  // generation above, id below
+  };
+
   struct Level {
     std::uint64_t mask;
     std::atomic<std::uint64_t> used;
     std::atomic<Level*> older;  // null: none that still holds entries
-    std::atomic<std::uint64_t>* slots;
+    Slot* slots;
   };
 
   static std::size_t SlotBytes(std::uint64_t mask) {
-    return static_cast<std::size_t>(mask + 1) * sizeof(std::uint64_t);
+    return static_cast<std::size_t>(mask + 1) * sizeof(Slot);
   }
-  // Where a probe begins: from the bits that an entry keeps, so that it can be
-  // placed anew when the table grows.
-  static std::uint64_t Home(std::uint64_t hash) { return hash >> kIdBits; }
-  static std::uint64_t Entry(std::uint64_t hash, std::uint32_t id) {
-    return (hash & ~std::uint64_t{kMaxId}) | id;
+  // Keys may be addresses: their low bits alone do not spread.
+  static std::uint64_t Home(std::uint64_t key) {
+    return key * 0x9e3779b97f4a7c15ULL >> 24;
+  }
+  static std::uint64_t Value(std::uint32_t generation, std::uint32_t id) {
+    return std::uint64_t{generation} << 32 | id;
   }
 
   template <typename Env>
@@ -105,38 +110,51 @@ class InternTable {
     if (memory == nullptr) return nullptr;
     auto* const level = static_cast<Level*>(memory);
     level->mask = mask;
-    level->slots = reinterpret_cast<std::atomic<std::uint64_t>*>(
-        static_cast<std::byte*>(memory) + kHeadBytes);
+    level->slots =
+        reinterpret_cast<Slot*>(static_cast<std::byte*>(memory) + kHeadBytes);
     return level;
   }
 
-  template <typename Matches>
-  static std::uint32_t FindIn(const Level* level, std::uint64_t hash,
-                              Matches& matches) {
-    std::uint64_t at = Home(hash) & level->mask;
+  template <typename IsCurrent>
+  static std::uint32_t FindIn(const Level* level, std::uint64_t key,
+                              std::uint32_t generation, IsCurrent& is_current) {
+    std::uint64_t at = Home(key) & level->mask;
     for (std::uint32_t step = 0; step < kProbeLimit; ++step) {
-      // Acquire: pairs with the release of the insert, so that the records
-      // that `matches` reads are complete.
-      const std::uint64_t entry =
-          level->slots[at].load(std::memory_order_acquire);
-      if (entry == 0) return 0;
-      if (((entry ^ hash) >> kIdBits) == 0) {
-        const auto id = static_cast<std::uint32_t>(entry & kMaxId);
-        if (matches(id)) return id;
+      Slot& slot = level->slots[at];
+      const std::uint64_t here = slot.key.load(std::memory_order_relaxed);
+      if (here == 0) return 0;
+      if (here == key) {
+        // Acquire: pairs with the release of the insert, so that the records
+        // of the id are complete.
+        std::uint64_t value = slot.value.load(std::memory_order_acquire);
+        const auto id = static_cast<std::uint32_t>(value);
+        // Once more: a late insert may have put another entry here since, if
+        // this level was just emptied.
+        const bool whole =
+            id != 0 && slot.key.load(std::memory_order_relaxed) == key;
+        if (whole && value >> 32 == generation) [[likely]]
+          return id;
+        if (whole && is_current(id)) {
+          (void)slot.value.compare_exchange_strong(value, Value(generation, id),
+                                                   std::memory_order_release,
+                                                   std::memory_order_relaxed);
+          return id;
+        }
       }
       at = (at + 1) & level->mask;
     }
     return 0;
   }
 
-  static bool InsertIn(Level* level, std::uint64_t hash, std::uint32_t id) {
-    std::uint64_t at = Home(hash) & level->mask;
+  static bool InsertIn(Level* level, std::uint64_t key, std::uint64_t value) {
+    std::uint64_t at = Home(key) & level->mask;
     for (std::uint32_t step = 0; step < kProbeLimit; ++step) {
+      Slot& slot = level->slots[at];
       std::uint64_t empty = 0;
-      if (level->slots[at].load(std::memory_order_relaxed) == 0 &&
-          level->slots[at].compare_exchange_strong(empty, Entry(hash, id),
-                                                   std::memory_order_release,
-                                                   std::memory_order_relaxed)) {
+      if (slot.key.load(std::memory_order_relaxed) == 0 &&
+          slot.key.compare_exchange_strong(empty, key,
+                                           std::memory_order_relaxed)) {
+        slot.value.store(value, std::memory_order_release);
         level->used.fetch_add(1, std::memory_order_relaxed);
         return true;
       }
@@ -170,11 +188,11 @@ class InternTable {
   // others meanwhile.
   void MoveToNewest(const Level* from) {
     for (std::uint64_t at = 0; at <= from->mask; ++at) {
-      const std::uint64_t entry =
-          from->slots[at].load(std::memory_order_acquire);
-      if (entry == 0) continue;
-      (void)InsertIn(newest_.load(std::memory_order_acquire), entry,
-                     static_cast<std::uint32_t>(entry & kMaxId));
+      const Slot& slot = from->slots[at];
+      const std::uint64_t value = slot.value.load(std::memory_order_acquire);
+      if (value == 0) continue;
+      (void)InsertIn(newest_.load(std::memory_order_acquire),
+                     slot.key.load(std::memory_order_relaxed), value);
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one thread of the target keeps: its shard, its buffer for walking, its
-// cache of callsites, and the guard against being interrupted while it uses
+// What one thread of the target keeps: its shard, what it remembers of stacks,
+// its buffer for walking, and the guard against being interrupted while it uses
 // them.
 //
 // Thread safety: one thread at a time, and signal handlers on that thread.
@@ -21,42 +21,6 @@
 #include "preload/unwind/stack_memo.h"
 
 namespace heapledger::preload {
-
-// A direct-mapped cache: hash of a whole stack -> callsite id.
-class CallsiteCache {
- public:
-  static constexpr std::uint32_t kSlots = 512;
-
-  std::uint32_t Find(std::uint64_t hash, std::uint32_t generation) const {
-    const Slot& slot = slots_[hash % kSlots];
-    return slot.hash == hash && slot.generation == generation ? slot.id : 0;
-  }
-
-  void Put(std::uint64_t hash, std::uint32_t generation, std::uint32_t id) {
-    // A signal handler may jump out in between: no hash is ever seen with
-    // another one's id. No cache is of generation 0.
-    Slot& slot = slots_[hash % kSlots];
-    slot.generation = 0;
-    std::atomic_signal_fence(std::memory_order_release);
-    slot.hash = hash;
-    slot.id = id;
-    std::atomic_signal_fence(std::memory_order_release);
-    slot.generation = generation;
-  }
-
-  void Clear() {
-    for (Slot& slot : slots_) slot = {};
-  }
-
- private:
-  struct Slot {
-    std::uint64_t hash;
-    std::uint32_t id;
-    std::uint32_t generation;
-  };
-
-  Slot slots_[kSlots];
-};
 
 // Says whether the thread is inside its own state already: true of a signal
 // handler that interrupted us and now allocates.
@@ -120,7 +84,6 @@ struct ThreadState {
   ByteSampler sampler;  // sampled mode
   CostMeter cost;       // adaptive depth
 
-  CallsiteCache cache;
   unwind::StackMemo memo;
   unwind::LastStack last_stack;
   std::uint64_t frames[ledger::kMaxStackDepth];  // for other kinds of walks

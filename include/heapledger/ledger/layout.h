@@ -193,7 +193,8 @@ static_assert(sizeof(FrameRecord) == 16);
 inline constexpr std::uint32_t kFramePcIsExact = 1;
 
 // One step of a stack towards main: `frame` was called by the stack `parent`.
-// Stacks with a common outer part share its nodes. Id 0 is the empty stack.
+// Stacks with a common outer part mostly share its nodes; the same path may be
+// there twice. Id 0 is the empty stack.
 struct StackNode {
   AtomicU64 parent_frame;  // parent in the high half, frame in the low
 

@@ -41,8 +41,7 @@ class BooksTest : public ::testing::Test {
     const StackView stack{frames.data(),
                           static_cast<std::uint32_t>(frames.size()), 0};
     const testing::NoAllocGuard guard;
-    const std::uint32_t callsite =
-        books_->CallsiteOf(stack, state == nullptr ? nullptr : &state->cache);
+    const std::uint32_t callsite = books_->CallsiteOf(stack);
     if (state == nullptr) {
       books_->AllocatedElsewhere(state, address, bytes, callsite);
     } else {

@@ -25,9 +25,17 @@ class CallsiteTableTest : public ::testing::Test {
                           static_cast<std::uint32_t>(frames.size()), flags};
     const testing::NoAllocGuard guard;
     const StackKey key = CallsiteTable::KeyOf(stack);
-    const std::uint32_t known = table_->Find(key.hash);
+    const std::uint32_t known =
+        table_->Find(env_, file_, key.hash, generation_);
     if (known != 0) return known;
-    return table_->Intern(env_, file_, table_->NodeOf(env_, file_, stack), key);
+    return table_->Add(env_, file_, generation_,
+                       table_->NodeOf(env_, file_, generation_, stack), key);
+  }
+
+  void ModulesChanged() {
+    ++generation_;
+    table_->ModulesChanged(env_, file_);
+    ++generation_;
   }
 
   std::vector<std::uint64_t> Read(std::uint32_t id) {
@@ -41,6 +49,7 @@ class CallsiteTableTest : public ::testing::Test {
   heapledger::ledger::Header& header() { return file_.header(); }
 
   FakeEnv env_;
+  std::uint32_t generation_ = 1;
   LedgerFile<FakeEnv> file_;
   std::unique_ptr<CallsiteTable> table_ = std::make_unique<CallsiteTable>();
 };
@@ -71,6 +80,23 @@ TEST_F(CallsiteTableTest, SharesTheOuterPartOfStacks) {
   EXPECT_EQ(header().node_end, nodes + 1);
 }
 
+// Two branches taken in turn, as by a loop that parses and then evaluates.
+TEST_F(CallsiteTableTest, SharesTheOuterPartOfStacksOfTwoBranches) {
+  std::vector<std::uint64_t> branches[2];
+  for (std::uint64_t i = 1; i <= 60; ++i) {
+    branches[0].push_back(i * 0x10);
+    branches[1].push_back(i * 0x10 + 0x10000);
+  }
+  Intern(branches[0]);
+  Intern(branches[1]);
+  const std::uint32_t nodes = header().node_end;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    branches[i % 2][0] = 0x100000 + i;
+    Intern(branches[i % 2]);
+  }
+  EXPECT_LT(header().node_end, nodes + 110);
+}
+
 TEST_F(CallsiteTableTest, RecordsAFrameOnceHoweverManyStacksHoldIt) {
   env_.modules.push_back({0x100000, 0x200000, 7});
   for (std::uint64_t i = 0; i < 5000; ++i) Intern({0x1000 + i, 0x100010});
@@ -92,7 +118,7 @@ TEST_F(CallsiteTableTest,
   env_.modules.push_back({0x100000, 0x200000, 7});
   const std::uint32_t first = Intern({0x100010});
   env_.modules[0] = {0x100000, 0x180000, 8};
-  table_->ModulesChanged(env_, file_);
+  ModulesChanged();
   const std::uint32_t second = Intern({0x100010});
   EXPECT_NE(first, second);
 }
@@ -102,10 +128,24 @@ TEST_F(CallsiteTableTest, FindsItsCallsitesAgainWhenAModuleComesBack) {
   const std::uint32_t first = Intern({0x100010});
   for (int round = 0; round < 50; ++round) {
     env_.modules.clear();
-    table_->ModulesChanged(env_, file_);
+    ModulesChanged();
     env_.modules.push_back({0x100000, 0x200000, 8});
     EXPECT_EQ(Intern({0x100010}), first) << round;
   }
+}
+
+TEST_F(CallsiteTableTest, AsksAboutAStackOnceAfterModulesChanged) {
+  env_.modules.push_back({0x100000, 0x200000, 7});
+  env_.modules.push_back({0x300000, 0x400000, 8});
+  const std::uint32_t both = Intern({0x100010, 0x300010});
+  const std::uint32_t one = Intern({0x100010});
+  env_.modules.pop_back();
+  ModulesChanged();
+  EXPECT_EQ(Intern({0x100010}), one);
+  env_.modules.push_back({0x300000, 0x400000, 9});
+  const std::uint32_t nodes = header().node_end;
+  EXPECT_EQ(Intern({0x100010, 0x300010}), both);
+  EXPECT_EQ(header().node_end, nodes);
 }
 
 TEST_F(CallsiteTableTest, GoesToTheOverflowCallsiteWhenTheLedgerIsFull) {

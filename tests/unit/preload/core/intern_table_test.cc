@@ -16,40 +16,43 @@ namespace {
 constexpr auto kIs = [](std::uint32_t wanted) {
   return [wanted](std::uint32_t id) { return id == wanted; };
 };
+constexpr auto kNone = [](std::uint32_t) { return false; };
+constexpr std::uint32_t kThen = 1;
+constexpr std::uint32_t kNow = 2;
 
 TEST(InternTableTest, FindsEveryEntryAcrossGrowth) {
   FakeEnv env;
   InternTable table;
   ASSERT_TRUE(table.Open(env, 4));
   for (std::uint32_t id = 1; id <= 200000; ++id) {
-    ASSERT_TRUE(table.Insert(env, Mix(id, 1), id));
+    ASSERT_TRUE(table.Insert(env, Mix(id, 1), kThen, id));
   }
   for (std::uint32_t id = 1; id <= 200000; ++id) {
-    ASSERT_EQ(table.Find(Mix(id, 1), kIs(id)), id);
+    ASSERT_EQ(table.Find(Mix(id, 1), kThen, kNone), id);
   }
-  EXPECT_EQ(table.Find(Mix(0, 1), [](std::uint32_t) { return true; }), 0U);
+  EXPECT_EQ(table.Find(Mix(0, 1), kThen, kNone), 0U);
 }
 
-TEST(InternTableTest, AsksThePredicateAmongEntriesOfOneHash) {
+TEST(InternTableTest, AsksAmongEntriesOfOneKeyWhichIsRightNow) {
   FakeEnv env;
   InternTable table;
   ASSERT_TRUE(table.Open(env, 6));
   const std::uint64_t hash = Mix(1, 1);
-  for (std::uint32_t id = 1; id <= 10; ++id) table.Insert(env, hash, id);
-  EXPECT_EQ(table.Find(hash, kIs(7)), 7U);
-  EXPECT_EQ(table.Find(hash, kIs(11)), 0U);
+  for (std::uint32_t id = 1; id <= 10; ++id) table.Insert(env, hash, kThen, id);
+  EXPECT_EQ(table.Find(hash, kNow, kIs(7)), 7U);
+  EXPECT_EQ(table.Find(hash, kNow + 1, kIs(11)), 0U);
 }
 
-TEST(InternTableTest, DoesNotGrowForEverOverEntriesOfOneHash) {
+TEST(InternTableTest, DoesNotGrowForEverOverEntriesOfOneKey) {
   FakeEnv env;
   InternTable table;
   ASSERT_TRUE(table.Open(env, 12));
   std::uint32_t inserted = 0;
   for (std::uint32_t id = 1; id <= 5000; ++id) {
-    if (table.Insert(env, Mix(1, 1), id)) ++inserted;
+    if (table.Insert(env, Mix(1, 1), kThen, id)) ++inserted;
   }
   EXPECT_LT(inserted, 1000U);
-  EXPECT_TRUE(table.Insert(env, Mix(2, 1), 1));
+  EXPECT_TRUE(table.Insert(env, Mix(2, 1), kThen, 1));
 }
 
 TEST(InternTableTest, GoesOnInTheRoomItHasWhenMemoryIsRefused) {
@@ -59,20 +62,31 @@ TEST(InternTableTest, GoesOnInTheRoomItHasWhenMemoryIsRefused) {
   env.refuse_memory = true;
   std::uint32_t inserted = 0;
   for (std::uint32_t id = 1; id <= 100; ++id) {
-    if (table.Insert(env, Mix(id, 1), id)) ++inserted;
+    if (table.Insert(env, Mix(id, 1), kThen, id)) ++inserted;
   }
   EXPECT_EQ(inserted, 16U);
 }
 
-TEST(InternTableTest, ForgetsEverythingOnClear) {
+TEST(InternTableTest, AsksOnceInAGeneration) {
   FakeEnv env;
   InternTable table;
   ASSERT_TRUE(table.Open(env, 8));
-  table.Insert(env, Mix(1, 1), 1);
-  table.Clear(env);
-  EXPECT_EQ(table.Find(Mix(1, 1), kIs(1)), 0U);
-  EXPECT_TRUE(table.Insert(env, Mix(1, 1), 2));
-  EXPECT_EQ(table.Find(Mix(1, 1), kIs(2)), 2U);
+  table.Insert(env, Mix(1, 1), kThen, 5);
+  int asked = 0;
+  const auto count = [&](std::uint32_t) { return ++asked != 0; };
+  EXPECT_EQ(table.Find(Mix(1, 1), kThen, count), 5U);
+  EXPECT_EQ(asked, 0);
+  EXPECT_EQ(table.Find(Mix(1, 1), kNow, count), 5U);
+  EXPECT_EQ(table.Find(Mix(1, 1), kNow, count), 5U);
+  EXPECT_EQ(asked, 1);
+}
+
+TEST(InternTableTest, FindsNothingUnderNoKey) {
+  FakeEnv env;
+  InternTable table;
+  ASSERT_TRUE(table.Open(env, 4));
+  EXPECT_FALSE(table.Insert(env, 0, kThen, 5));
+  EXPECT_EQ(table.Find(0, kThen, kNone), 0U);
 }
 
 // FakeEnv's bookkeeping is not made for threads.
@@ -105,9 +119,8 @@ TEST(InternTableTest, LosesFewEntriesToRacesAndInventsNone) {
     threads.emplace_back([&, thread] {
       for (std::uint32_t i = 0; i < kEach; ++i) {
         const std::uint32_t id = 1 + thread * kEach + i;
-        table.Insert(env, Mix(id, 1), id);
-        const std::uint32_t found =
-            table.Find(Mix(id, 1), [](std::uint32_t) { return true; });
+        table.Insert(env, Mix(id, 1), kThen, id);
+        const std::uint32_t found = table.Find(Mix(id, 1), kThen, kNone);
         EXPECT_TRUE(found == id || found == 0);
       }
     });
@@ -115,7 +128,7 @@ TEST(InternTableTest, LosesFewEntriesToRacesAndInventsNone) {
   for (std::thread& thread : threads) thread.join();
   std::uint32_t lost = 0;
   for (std::uint32_t id = 1; id <= 4 * kEach; ++id) {
-    if (table.Find(Mix(id, 1), kIs(id)) != id) ++lost;
+    if (table.Find(Mix(id, 1), kThen, kNone) != id) ++lost;
   }
   EXPECT_LT(lost, 4 * kEach / 20);
 }
