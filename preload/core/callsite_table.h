@@ -55,7 +55,7 @@ class CallsiteTable {
   using Counters = ChunkedTable<ledger::CounterCell, kCounterChunks>;
   // Enough for the outer parts that the threads of a program go back to.
   static constexpr std::uint32_t kNodeHintSets = 8192;
-  static constexpr std::uint32_t kFewestHintSets = 256;
+  static constexpr std::uint32_t kFewestHintSets = 1024;
 
   // Makes the table usable. Like everything in Books it lies in zeroed memory
   // on which no constructor ran.
@@ -267,6 +267,7 @@ class CallsiteTable {
       const ledger::StackNode* const known = nodes_.At(id);
       if (known != nullptr &&
           known->parent_frame.load(std::memory_order_relaxed) == word) {
+        if (way != 0) PutHint(hints, hint);
         return id;
       }
     }
@@ -276,10 +277,15 @@ class CallsiteTable {
     if (record == nullptr) return 0;
     record->parent_frame.store(word, std::memory_order_release);
     file.header().node_end.store(id + 1, std::memory_order_relaxed);
+    PutHint(hints, hash >> 32 << 32 | id);
+    return id;
+  }
+
+  // In front of a set, whose last one goes, or moves there from behind.
+  static void PutHint(std::atomic<std::uint64_t>* hints, std::uint64_t hint) {
     hints[1].store(hints[0].load(std::memory_order_relaxed),
                    std::memory_order_release);
-    hints[0].store(hash >> 32 << 32 | id, std::memory_order_release);
-    return id;
+    hints[0].store(hint, std::memory_order_release);
   }
 
   // Writes a callsite's record once its counters of shard 0 exist.
