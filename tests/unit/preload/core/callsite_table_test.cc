@@ -94,7 +94,8 @@ TEST_F(CallsiteTableTest, SharesTheOuterPartOfStacksOfTwoBranches) {
     branches[i % 2][0] = 0x100000 + i;
     Intern(branches[i % 2]);
   }
-  EXPECT_LT(header().node_end, nodes + 110);
+  // One for each stack, and a few again: hints get lost. Else it were 5,900.
+  EXPECT_LT(header().node_end, nodes + 200);
 }
 
 TEST_F(CallsiteTableTest, RecordsAFrameOnceHoweverManyStacksHoldIt) {
