@@ -29,10 +29,6 @@ inline bool Running() {
 // nobody may free.
 bool PassOnUnbooked(void* block);
 
-// Takes and books a block that is about to be freed, whatever the gate says.
-// False where nobody may free it.
-bool TakeToFree(void* block);
-
 // Books what the real allocator gave, if it did, and returns it. A macro, so
 // that the caller is read after the real call: then nothing is held over that.
 #define HEAPLEDGER_RETURN_BOOKED(result, bytes)                              \

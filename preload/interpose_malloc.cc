@@ -21,16 +21,6 @@ namespace heapledger::preload {
   return true;
 }
 
-[[gnu::noinline]] bool TakeToFree(void* block) {
-  if (!Running()) [[unlikely]] {
-    return PassOnUnbooked(block);
-  }
-  const BlockRecord record = TakeBlock(block);
-  if (record.callsite == ledger::kNoCallsite) return PassOnUnbooked(block);
-  RecordFreed(block, record);
-  return true;
-}
-
 namespace {
 
 // An aligned allocation while nothing is booked.
@@ -125,6 +115,18 @@ template <void* (*kRecord)(const unwind::Registers&, void*, size_t)>
   if (TakesSample(bytes)) [[unlikely]]
     return MallocAndRecord<RecordTaken>(bytes);
   return g_real.spaced_malloc(bytes);
+}
+
+// Takes and books a block that is about to be freed. False when nobody may free
+// it.
+bool TakeToFree(void* block) {
+  if (!Running()) [[unlikely]] {
+    return PassOnUnbooked(block);
+  }
+  const BlockRecord record = TakeBlock(block);
+  if (record.callsite == ledger::kNoCallsite) return PassOnUnbooked(block);
+  RecordFreed(block, record);
+  return true;
 }
 
 [[gnu::noinline]] void FreeSlowly(void* block) {

@@ -11,7 +11,10 @@
 namespace heapledger::preload {
 namespace {
 
-// Which of two operators.
+// Which of two operators. The real ones are only asked where memory is out, for
+// their handler: all else goes to the real malloc and free, also over an
+// allocator that has operators, as those call its malloc and free in turn,
+// which would come here once more.
 enum Form { kSingle = 0, kArray = 1 };
 
 // Memory is out: the C++ library's operator calls the new-handler and throws.
@@ -44,12 +47,7 @@ inline void* RawAllocate(size_t bytes) {
   return RecordAllocated(HEAPLEDGER_CALLER(), block, bytes);
 }
 
-template <Form kForm>
 [[gnu::noinline]] void* NewOtherwise(size_t bytes) {
-  if (Running() && g_real_new.own) {
-    HEAPLEDGER_RETURN_BOOKED(g_real_new.plain[kForm](g_real.Request(bytes)),
-                             bytes);
-  }
   void* const block = RawAllocate(bytes);
   if (block == nullptr) [[unlikely]] {
     return NewOrThrow(HEAPLEDGER_CALLER().pc, bytes);
@@ -57,24 +55,18 @@ template <Form kForm>
   return Booked(HEAPLEDGER_CALLER(), block, bytes);
 }
 
-template <Form kForm>
 inline void* New(size_t bytes) {
-  if (CurrentGate() == Gate::kActive && !g_real_new.own) [[likely]] {
+  if (CurrentGate() == Gate::kActive) [[likely]] {
     return NewActive(bytes);
   }
-  if (CurrentGate() == Gate::kSampling && !g_real_new.own && bytes != 0 &&
-      !TakesSample(bytes)) {
+  if (CurrentGate() == Gate::kSampling && bytes != 0 && !TakesSample(bytes)) {
     if (void* const block = g_real.spaced_malloc(bytes)) return block;
   }
-  return NewOtherwise<kForm>(bytes);
+  return NewOtherwise(bytes);
 }
 
 inline void* NewNothrow(Form form, const unwind::Registers& caller,
                         size_t bytes, const void* tag) {
-  if (Running() && g_real_new.own && g_real_new.nothrow[form] != nullptr) {
-    return Booked(caller, g_real_new.nothrow[form](g_real.Request(bytes), tag),
-                  bytes);
-  }
   void* const block = RawAllocate(bytes);
   if (block == nullptr && g_real_new.nothrow[form] != nullptr) {
     return g_real_new.nothrow[form](bytes, tag);  // runs the new-handler
@@ -92,11 +84,6 @@ inline void* RawAligned(size_t bytes, size_t alignment) {
 
 inline void* NewAligned(Form form, const unwind::Registers& caller,
                         size_t bytes, size_t alignment) {
-  if (Running() && g_real_new.own && g_real_new.aligned[form] != nullptr) {
-    return Booked(caller,
-                  g_real_new.aligned[form](g_real.Request(bytes), alignment),
-                  bytes);
-  }
   void* const block = RawAligned(bytes, alignment);
   if (block == nullptr && g_real_new.aligned[form] != nullptr) {
     return g_real_new.aligned[form](bytes, alignment);
@@ -110,36 +97,19 @@ inline void* NewAlignedNothrow(Form form, const unwind::Registers& caller,
                                size_t bytes, size_t alignment,
                                const void* tag) {
   const RealNew::NewAlignedNothrow real = g_real_new.aligned_nothrow[form];
-  if (Running() && g_real_new.own && real != nullptr) {
-    return Booked(caller, real(g_real.Request(bytes), alignment, tag), bytes);
-  }
   void* const block = RawAligned(bytes, alignment);
   if (block == nullptr && real != nullptr) return real(bytes, alignment, tag);
   return Booked(caller, block, bytes);
 }
 
-// The sized forms come here too: the size is a hint that an allocator can do
-// without, and one that was raised would be a lie.
-inline void Delete(Form form, void* block) {
-  if (!g_real_new.own) [[likely]]
-    return heapledger_own_free(block);
-  if (block == nullptr || !TakeToFree(block)) return;
-  g_real_new.remove[form](block);
-}
-
-inline void DeleteAligned(Form form, void* block, size_t alignment) {
-  if (!g_real_new.own || g_real_new.remove_aligned[form] == nullptr) {
-    return Delete(form, block);
-  }
-  if (block == nullptr || !TakeToFree(block)) return;
-  g_real_new.remove_aligned[form](block, alignment);
-}
+// All forms: size and alignment are hints that an allocator can do without,
+// and a size that was raised would be a lie.
+inline void Delete(void* block) { heapledger_own_free(block); }
 
 }  // namespace
 }  // namespace heapledger::preload
 
 using heapledger::preload::Delete;
-using heapledger::preload::DeleteAligned;
 using heapledger::preload::kArray;
 using heapledger::preload::kSingle;
 using heapledger::preload::New;
@@ -147,8 +117,8 @@ using heapledger::preload::NewAligned;
 using heapledger::preload::NewAlignedNothrow;
 using heapledger::preload::NewNothrow;
 
-HEAPLEDGER_EXPORT void* _Znwm(size_t bytes) { return New<kSingle>(bytes); }
-HEAPLEDGER_EXPORT void* _Znam(size_t bytes) { return New<kArray>(bytes); }
+HEAPLEDGER_EXPORT void* _Znwm(size_t bytes) { return New(bytes); }
+HEAPLEDGER_EXPORT void* _Znam(size_t bytes) { return New(bytes); }
 HEAPLEDGER_EXPORT void* _ZnwmRKSt9nothrow_t(size_t bytes, const void* tag) {
   return NewNothrow(kSingle, HEAPLEDGER_CALLER(), bytes, tag);
 }
@@ -172,37 +142,33 @@ HEAPLEDGER_EXPORT void* _ZnamSt11align_val_tRKSt9nothrow_t(size_t bytes,
   return NewAlignedNothrow(kArray, HEAPLEDGER_CALLER(), bytes, alignment, tag);
 }
 
-HEAPLEDGER_EXPORT void _ZdlPv(void* block) { Delete(kSingle, block); }
-HEAPLEDGER_EXPORT void _ZdaPv(void* block) { Delete(kArray, block); }
+HEAPLEDGER_EXPORT void _ZdlPv(void* block) { Delete(block); }
+HEAPLEDGER_EXPORT void _ZdaPv(void* block) { Delete(block); }
 HEAPLEDGER_EXPORT void _ZdlPvRKSt9nothrow_t(void* block, const void*) {
-  Delete(kSingle, block);
+  Delete(block);
 }
 HEAPLEDGER_EXPORT void _ZdaPvRKSt9nothrow_t(void* block, const void*) {
-  Delete(kArray, block);
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdlPvm(void* block, size_t) { Delete(kSingle, block); }
-HEAPLEDGER_EXPORT void _ZdaPvm(void* block, size_t) { Delete(kArray, block); }
-HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_t(void* block, size_t alignment) {
-  DeleteAligned(kSingle, block, alignment);
+HEAPLEDGER_EXPORT void _ZdlPvm(void* block, size_t) { Delete(block); }
+HEAPLEDGER_EXPORT void _ZdaPvm(void* block, size_t) { Delete(block); }
+HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_t(void* block, size_t) {
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_t(void* block, size_t alignment) {
-  DeleteAligned(kArray, block, alignment);
+HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_t(void* block, size_t) {
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void* block,
-                                                           size_t alignment,
+HEAPLEDGER_EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void* block, size_t,
                                                            const void*) {
-  DeleteAligned(kSingle, block, alignment);
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void* block,
-                                                           size_t alignment,
+HEAPLEDGER_EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void* block, size_t,
                                                            const void*) {
-  DeleteAligned(kArray, block, alignment);
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdlPvmSt11align_val_t(void* block, size_t,
-                                              size_t alignment) {
-  DeleteAligned(kSingle, block, alignment);
+HEAPLEDGER_EXPORT void _ZdlPvmSt11align_val_t(void* block, size_t, size_t) {
+  Delete(block);
 }
-HEAPLEDGER_EXPORT void _ZdaPvmSt11align_val_t(void* block, size_t,
-                                              size_t alignment) {
-  DeleteAligned(kArray, block, alignment);
+HEAPLEDGER_EXPORT void _ZdaPvmSt11align_val_t(void* block, size_t, size_t) {
+  Delete(block);
 }

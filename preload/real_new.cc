@@ -4,8 +4,6 @@
 #include <dlfcn.h>
 #include <link.h>
 
-#include "preload/real_malloc.h"
-
 // There only where a C++ runtime is loaded; then all the operators are, too.
 extern "C" __attribute__((weak)) void __cxa_throw();
 
@@ -42,14 +40,6 @@ void RealNew::Resolve() {
   Find(aligned[1], "_ZnamSt11align_val_t");
   Find(aligned_nothrow[0], "_ZnwmSt11align_val_tRKSt9nothrow_t");
   Find(aligned_nothrow[1], "_ZnamSt11align_val_tRKSt9nothrow_t");
-  Find(remove[0], "_ZdlPv");
-  Find(remove[1], "_ZdaPv");
-  Find(remove_aligned[0], "_ZdlPvSt11align_val_t");
-  Find(remove_aligned[1], "_ZdaPvSt11align_val_t");
-  own = plain[0] != nullptr && plain[1] != nullptr && remove[0] != nullptr &&
-        remove[1] != nullptr &&
-        InSameObject(reinterpret_cast<const void*>(plain[0]),
-                     reinterpret_cast<const void*>(g_real.malloc));
 }
 
 RealNew::New FindThrowingNew(std::uint64_t pc) {

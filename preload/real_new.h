@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The operators new and delete behind us. Most are libstdc++'s, which only call
-// malloc and free: there we do the same without them and leave them what they
-// alone can do, the new-handler and bad_alloc. Some allocators (jemalloc,
-// tcmalloc, mimalloc) bring their own that go past malloc: those are called.
+// The operators new behind us, for what they alone can do: the new-handler and
+// bad_alloc. All else we do as libstdc++'s operators do, by malloc and free. So
+// it is over allocators that bring operators of their own (jemalloc, tcmalloc,
+// mimalloc), as these have one heap for both.
 #pragma once
 
 #include <cstddef>
@@ -16,20 +16,12 @@ struct RealNew {
   using NewNothrow = void* (*)(std::size_t, const void*);
   using NewAligned = void* (*)(std::size_t, std::size_t);
   using NewAlignedNothrow = void* (*)(std::size_t, std::size_t, const void*);
-  using Delete = void (*)(void*);
-  using DeleteAligned = void (*)(void*, std::size_t);
 
   New plain[2] = {};
   NewNothrow nothrow[2] = {};
   NewAligned aligned[2] = {};
   NewAlignedNothrow aligned_nothrow[2] = {};
-  Delete remove[2] = {};
-  DeleteAligned remove_aligned[2] = {};
 
-  // The operators live beside the real malloc: they are the allocator's own.
-  bool own = false;
-
-  // REQUIRES: g_real is resolved.
   void Resolve();
 };
 

@@ -222,13 +222,7 @@ class StackModesTest(counted.CountedTest):
                                          (status, bare.out, bare.err))
                         report = self.only_report(done.pid)
                         self.assertEqual(report["process"]["mode"], mode)
-                        # Over an allocator with operators of its own a few
-                        # blocks of known_cxx go by unseen, in exact mode
-                        # always and as samples sometimes.
-                        degraded = report["degraded"]
-                        if beneath and name == "known_cxx":
-                            degraded.pop("unseen_free", None)
-                        self.assertEqual(degraded, {})
+                        self.assertEqual(report["degraded"], {})
 
 
 if __name__ == "__main__":
