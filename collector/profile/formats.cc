@@ -71,11 +71,18 @@ absl::StatusOr<std::string> WriteProfile(const Profile& profile,
       return WriteFolded(profile, options);
     case ProfileFormat::kPprof:
       return WritePprof(profile);
+    case ProfileFormat::kSpeedscope:
+      return WriteSpeedscope(profile, options);
+    case ProfileFormat::kJson:
+      return WriteJson(profile, options);
+    case ProfileFormat::kSvg:
+      return WriteSvg(profile, options);
     case ProfileFormat::kText:
       return WriteText(profile, options);
-    default:
-      return absl::UnimplementedError("");
+    case ProfileFormat::kHtml:
+      return WriteHtml(profile, options);
   }
+  return absl::InvalidArgumentError("write profile: no such format");
 }
 
 }  // namespace heapledger::collector

@@ -25,4 +25,43 @@ namespace heapledger::collector {
 [[nodiscard]] std::string WriteText(const Profile& profile,
                                     const WriteOptions& options);
 
+// The file format of speedscope.app: a sampled profile per value; of a
+// difference two, what grew and what shrank, both as positive weights.
+[[nodiscard]] std::string WriteSpeedscope(const Profile& profile,
+                                          const WriteOptions& options);
+
+// {
+//   "heapledger_profile": 1,   version; raised when a reader would misread
+//   "facts": {"program", "exe", "pid", "moment"?, "created_at", "taken_at",
+//             "state", "mode", "stack", "max_depth", "sample_bytes",
+//             "estimated", "peak_live_bytes"},
+//   "remarks": [sentence],
+//   "difference": bool,
+//   "totals": VALUES,
+//   "before": VALUES,          of a difference
+//   "compared": [facts],       of a difference, oldest first
+//   "modules": [{"path", "build_id"}],
+//   "frames": [{"function", "module"?, "file"?, "line"?, "rel_pc",
+//               "inlined"?}],  module by index
+//   "callsites": [{"callsite", "function", "module", "file"?, "line"?,
+//                  "values": VALUES, "before"?: VALUES, "truncated"?,
+//                  "incomplete"?, "cut"?, "inherited"?, "overflow"?,
+//                  "stack": [frame index]}],   innermost first
+//   "other": {"callsites": count, "values": VALUES, "before"?: VALUES}
+// }
+// VALUES is {"live_bytes", "live_objects", "allocated_bytes", "allocations"};
+// of a difference, values are after less before. Callsites and other add up to
+// totals. Times are UTC as in RFC 3339.
+[[nodiscard]] std::string WriteJson(const Profile& profile,
+                                    const WriteOptions& options);
+
+// A flame graph of options.value: boxes with titles, no script.
+[[nodiscard]] std::string WriteSvg(const Profile& profile,
+                                   const WriteOptions& options);
+
+// The page, for people: flame graph, search and table of callsites, all values,
+// in one file that needs no network.
+[[nodiscard]] absl::StatusOr<std::string> WriteHtml(
+    const Profile& profile, const WriteOptions& options);
+
 }  // namespace heapledger::collector
