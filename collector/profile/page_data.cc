@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "collector/profile/figures.h"
 #include "collector/profile/frame_tree.h"
 #include "collector/profile/json_facts.h"
 #include "collector/profile/json_writer.h"
@@ -54,7 +53,7 @@ void WriteFactsOf(const Profile& profile, JsonWriter& json) {
   json.Key("facts");
   WriteFacts(profile.facts, json);
   json.NewLine().Key("remarks").Begin('[');
-  for (const std::string& remark : RemarksOn(profile)) json.String(remark);
+  for (const std::string& remark : profile.facts.remarks) json.String(remark);
   json.End(']');
   json.Key("difference").Bool(profile.is_difference);
   json.Key("compared").Begin('[');

@@ -3,8 +3,8 @@
 // each, stacks as a tree, one list per column. Safe within a <script> element.
 //
 // {
-//   "facts", "remarks", "difference", "compared", "totals", "before": as in
-//     WriteJson
+//   "facts", "difference", "compared", "totals", "before": as in WriteJson
+//   "remarks": those of the facts; the page words the others itself
 //   "losses": {"truncated", "incomplete", "cut"}: values each
 //   "value", "sort": index into the lists of values
 //   "strings": [text]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -52,13 +53,17 @@ std::string Fitting(std::string_view name, double width) {
   return absl::StrCat(EscapeMarkup(name.substr(0, room - 1)), "…");
 }
 
-// Warm, one tone per module: neighbours can be told apart, and runs compared.
-std::string ModuleColour(std::string_view module) {
+// A hue per module, a tone per function: neighbours can be told apart, and
+// runs compared.
+std::string FrameColour(std::string_view module, std::uint32_t frame) {
+  if (module.empty()) return "#ddd9d1";
+  constexpr std::array kHues = {30, 46, 165, 14, 200, 88, 225, 265};
   std::uint32_t hash = 2166136261;
   for (const char c : module) {
     hash = (hash ^ static_cast<unsigned char>(c)) * 16777619;
   }
-  return absl::StrCat("hsl(", hash % 60, ",70%,", 62 + hash / 64 % 12, "%)");
+  return absl::StrCat("hsl(", kHues[(hash ^ hash >> 13) % kHues.size()],
+                      ",66%,", 72 + frame * 7 % 12, "%)");
 }
 
 // Red grew, blue shrank, the paler the less of its width has changed.
@@ -116,7 +121,8 @@ class SvgFlame {
     double width = 0;
   };
 
-  // Outermost first; children side by side from their parent's left edge.
+  // Outermost first and on top: a deep graph shows its root when it is opened.
+  // Children side by side from their parent's left edge.
   void PlaceBoxes() {
     const auto children = tree_.Children(width_);
     const double scale = width_[0] == 0 ? 0
@@ -170,8 +176,7 @@ class SvgFlame {
 
   void AddBox(const Box& box) {
     const TreeFrame& frame = tree_.frame(box.node);
-    const double y =
-        top_ + kRow * static_cast<double>(rows_ - 1 - box.row) + kMargin;
+    const double y = top_ + kRow * static_cast<double>(box.row) + kMargin;
     absl::StrAppend(&text_, "<g class=\"box\"><title>",
                     EscapeMarkup(frame.function),
                     frame.module.empty() ? "" : "  ",
@@ -184,7 +189,7 @@ class SvgFlame {
         box.left, y, std::max(box.width - 0.3, 0.2), kRow - 1,
         profile_.is_difference
             ? ChangeColour(change_[box.node], width_[box.node])
-            : ModuleColour(frame.module));
+            : FrameColour(frame.module, tree_.frame_indexes()[box.node]));
     const std::string label = Fitting(frame.function, box.width - 4);
     if (!label.empty()) {
       absl::StrAppendFormat(&text_, "<text x=\"%.2f\" y=\"%.1f\">%s</text>",

@@ -89,7 +89,7 @@ class TextTree {
     std::uint32_t node = kRest;
     std::size_t indent = 0;
     Figures rest;
-    std::string label;
+    std::string label;  // before a node's own name
   };
 
   [[nodiscard]] Figures Of(std::uint32_t node) const {
@@ -99,7 +99,7 @@ class TextTree {
   void AddNode(const Pending& line, std::vector<Pending>& pending) {
     const TreeFrame& frame = tree_.frame(line.node);
     AddLine(Of(line.node), line.indent,
-            absl::StrCat(ShortName(frame.function),
+            absl::StrCat(line.label, ShortName(frame.function),
                          frame.module.empty() ? "" : "  ",
                          ShortName(frame.module)));
     Figures own = Of(line.node);
@@ -119,15 +119,16 @@ class TextTree {
     // One function that alone calls the next is no branch.
     const bool branches = kept.size() + has_own + (pruned_count != 0) > 1;
     const std::size_t indent = line.indent + (branches ? 2 : 0);
+    const char* const link = branches ? "" : "↳ ";
     if (pruned_count != 0) {
       pending.push_back({kRest, indent, pruned,
-                         absl::StrCat("… ", pruned_count, " smaller")});
+                         absl::StrCat(link, "… ", pruned_count, " smaller")});
     }
     if (has_own && (!kept.empty() || pruned_count != 0)) {
       pending.push_back({kRest, indent, own, "[itself]"});
     }
     for (auto child = kept.rbegin(); child != kept.rend(); ++child) {
-      pending.push_back({*child, indent, {}, ""});
+      pending.push_back({*child, indent, {}, link});
     }
   }
 

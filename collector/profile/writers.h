@@ -20,8 +20,9 @@ namespace heapledger::collector {
 // lacks outer frames ends in a location without address that bears its mark.
 [[nodiscard]] absl::StatusOr<std::string> WritePprof(const Profile& profile);
 
-// Lines "value share function  module". A line's indented lines add up to it;
-// it has none of its own where one function alone calls the next.
+// Lines "value share function  module". The lines indented below a line add up
+// to it. One that begins with "↳" is all that the line above calls: it has the
+// same value, and no indent of its own.
 [[nodiscard]] std::string WriteText(const Profile& profile,
                                     const WriteOptions& options);
 

@@ -20,6 +20,7 @@ class Flame {
     this.matches = null;
     this.marked = new Set();
     this.rows = [];
+    this.outside = new Set();  // ancestors of the one in focus
     canvas.addEventListener('mousemove', (event) => this.onMove(event));
     canvas.addEventListener('mouseleave', () => this.hover(-1));
     canvas.addEventListener('click', (event) => this.onClick(event));
@@ -31,6 +32,7 @@ class Flame {
   layout(width) {
     const {tree} = this;
     const path = tree.path(this.focus);
+    this.outside = new Set(path.slice(0, -1));
     this.rows = path.map((node) => [{node, left: 0, width}]);
     let row = this.rows[this.rows.length - 1];
     while (row.length > 0) {
@@ -81,8 +83,7 @@ class Flame {
     const {palette} = this;
     const found = this.matches !== null && this.matches[node] === 1;
     const gap = width > 3 ? 1 : 0;
-    context.globalAlpha = this.rows[0][0].node !== this.focus &&
-        node !== this.focus && this.isOutside(node) ? 0.6 : 1;
+    context.globalAlpha = this.outside.has(node) ? 0.6 : 1;
     context.fillStyle = found ? palette.mark : this.colour(node);
     context.fillRect(left, top, Math.max(width - gap, 0.5), kRowHeight - 1);
     if (this.marked.has(node)) {
@@ -97,24 +98,18 @@ class Flame {
     }
     const room = Math.floor((width - 8) / this.characterWidth);
     if (room >= 3) {
-      let label = shortName(this.tree.name(node));
-      if (label.length > room) label = `${label.slice(0, room - 1)}…`;
       context.fillStyle = found ? '#111' : palette.boxText;
-      context.fillText(label, left + 4, top + kRowHeight / 2);
+      context.fillText(fitName(this.tree.name(node), room), left + 4,
+                       top + kRowHeight / 2);
     }
     context.globalAlpha = 1;
   }
 
-  // Whether a drawn node is an ancestor of the one in focus.
-  isOutside(node) {
-    return node < this.focus && this.tree.widths[node] >=
-        this.tree.widths[this.focus] && this.tree.path(this.focus)
-        .includes(node);
-  }
-
   colour(node) {
     const {tree, palette} = this;
-    if (!tree.heap.difference) return palette.module(tree.module(node));
+    if (!tree.heap.difference) {
+      return palette.frame(tree.module(node), tree.heap.frames[node]);
+    }
     const change = tree.afters[node] - tree.befores[node];
     const width = tree.widths[node];
     return palette.change(change, width === 0 ? 0 : Math.abs(change) / width);
@@ -266,27 +261,34 @@ class Flame {
   }
 }
 
+// Hues that differ from each other and from the mark of a search.
+const kModuleHues = [30, 46, 165, 14, 200, 88, 225, 265];
+
 // Colours of the theme in use.
 function readPalette() {
   const style = getComputedStyle(document.documentElement);
   const of = (name) => style.getPropertyValue(name).trim();
-  const dark = style.colorScheme === 'dark';
-  const modules = new Map();
+  const dark = document.documentElement.dataset.theme === 'dark';
+  const hues = new Map();
+  const hueOf = (module) => {
+    if (!hues.has(module)) {
+      let hash = 2166136261;
+      for (let i = 0; i < Math.min(module.length, 200); ++i) {
+        hash = Math.imul(hash ^ module.charCodeAt(i), 16777619) >>> 0;
+      }
+      hues.set(module, kModuleHues[((hash ^ hash >>> 13) >>> 0) % kModuleHues.length]);
+    }
+    return hues.get(module);
+  };
   return {
     text: of('--text'),
     mark: of('--mark'),
     boxText: dark ? '#f4f1ea' : '#1d1c1a',
-    // Warm, one tone per module.
-    module(name) {
-      if (!modules.has(name)) {
-        let hash = 2166136261;
-        for (let i = 0; i < Math.min(name.length, 200); ++i) {
-          hash = Math.imul(hash ^ name.charCodeAt(i), 16777619) >>> 0;
-        }
-        const light = (dark ? 30 : 68) + (hash >>> 8) % 9;
-        modules.set(name, `hsl(${hash % 55}, ${dark ? 50 : 75}%, ${light}%)`);
-      }
-      return modules.get(name);
+    // A hue per module, a tone per function.
+    frame(module, frame) {
+      if (module === '') return dark ? '#45423c' : '#ddd9d1';
+      const light = (dark ? 27 : 72) + frame * 7 % 12;
+      return `hsl(${hueOf(module)}, ${dark ? 40 : 66}%, ${light}%)`;
     },
     // Red grew, blue shrank, the paler the less of it has changed.
     change(change, share) {

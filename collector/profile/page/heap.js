@@ -103,36 +103,40 @@ function percent(part, whole) {
   return `${(whole === 0 ? 0 : 100 * part / whole).toFixed(1)}%`;
 }
 
-// A function as a box shows it: no parameters, no template arguments.
+const kAnonymous = '(anonymous namespace)';
+
+// A function as a box shows it: no parameters, no template arguments, no return
+// type. Operators keep all, as their signs are no brackets.
 function shortName(name) {
   const start = name.slice(0, 400);
   if (start.includes('operator')) return start;
   let short = '';
   let depth = 0;
-  for (let i = 0; i < start.length; ++i) {
+  let hasParameters = false;
+  for (let i = 0; i < start.length && !hasParameters; ++i) {
     const c = start[i];
-    if (c === '(') {
-      if (!start.startsWith('(anonymous namespace)', i)) {
-        if (depth === 0) break;
-      } else if (depth === 0) {
-        short += '(anonymous)';
-      }
-      if (start.startsWith('(anonymous namespace)', i)) i += 20;
-      continue;
-    }
-    if (c === '<' && i > 0) {
+    if (start.startsWith(kAnonymous, i)) {
+      if (depth === 0) short += '(anonymous)';
+      i += kAnonymous.length - 1;
+    } else if (c === '<' && i > 0) {
       if (depth++ === 0) short += '<…>';
-      continue;
-    }
-    if (c === '>' && depth > 0) {
+    } else if (c === '>' && depth > 0) {
       --depth;
-      continue;
+    } else if (depth === 0) {
+      hasParameters = c === '(';
+      if (!hasParameters) short += c;
     }
-    if (depth === 0) short += c;
   }
-  // What is left of "void f(…)" is the return type and the name.
-  const words = short.split(' ');
-  return words[words.length - 1] || start;
+  return (hasParameters && short.split(' ').pop()) || short || start;
+}
+
+// The end of a name is what tells it from its neighbours: outer scopes go first.
+function fitName(name, room) {
+  let label = shortName(name);
+  while (label.length > room && label.includes('::')) {
+    label = label.slice(label.indexOf('::') + 2);
+  }
+  return label.length > room ? `${label.slice(0, room - 1)}…` : label;
 }
 
 // Matches names as the user types: a regular expression, or, where it is none,

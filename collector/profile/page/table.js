@@ -184,7 +184,12 @@ class CallsiteTable {
         }
         line.append(cell);
       } else {
-        line.append(make('td', column.className, clip(value, 300)));
+        const short = shortPath(value);
+        const cell = make('td', column.className, clip(short, 100));
+        if (short !== value || short.length > 100) {
+          cell.title = clip(value, 2000);
+        }
+        line.append(cell);
       }
     }
     return line;
@@ -192,9 +197,9 @@ class CallsiteTable {
 
   nameCell(row) {
     const cell = make('td', 'name');
-    const button = make('button', '', clip(row.name, 300));
+    const button = make('button', '', clip(row.name, 200));
     button.type = 'button';
-    button.title = 'Show its stacks in the flame graph';
+    button.title = `Show the stacks of ${clip(row.name, 2000)}`;
     button.addEventListener('click', () => {
       this.picked = row;
       for (const line of this.table.tBodies[0].rows) {
@@ -233,6 +238,12 @@ class CallsiteTable {
 function placeOf(sites, i) {
   if (sites.file[i] === '') return '';
   return sites.line[i] === 0 ? sites.file[i] : `${sites.file[i]}:${sites.line[i]}`;
+}
+
+// The last two parts of a path tell files apart.
+function shortPath(path) {
+  const parts = path.split('/');
+  return parts.length <= 3 ? path : `…/${parts.slice(-2).join('/')}`;
 }
 
 function capital(text) {

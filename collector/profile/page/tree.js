@@ -43,8 +43,8 @@ class Tree {
     this.widths = this.sum(heap.width[value]);
     this.befores = this.sum(heap.before[value]);
     this.afters = this.sum(heap.after[value]);
-    const companion = value ^ 1;
-    this.companions = this.sum(heap.after[companion]);
+    // Objects beside bytes, bytes beside objects.
+    this.companions = this.sum(heap.after[value ^ 1]);
     for (let node = 0; node < this.size; ++node) {
       const children =
           this.childList.subarray(this.begins[node], this.begins[node + 1]);
@@ -98,8 +98,6 @@ class Tree {
   // Lines that say all of a node; the tooltip and the status show them.
   describe(node) {
     const {heap} = this;
-    const bytes = heap.isBytes(this.value);
-    const unit = bytes ? 'bytes' : 'objects';
     const lines =
         [this.name(node) + (this.module(node) ? `  (${this.module(node)})` : '')];
     const share = percent(this.widths[node], this.widths[0]);
@@ -109,12 +107,18 @@ class Tree {
       lines.push(`${kValueTitles[this.value]}: ${exact(before)} → ` +
                  `${exact(after)} (${signed(after - before)}), ${share} of all`);
     } else {
-      const companion = bytes ? 'objects' : 'bytes';
-      const size = bytes ? ` (${human(this.afters[node])})` : '';
-      lines.push(`${exact(this.afters[node])} ${unit}${size}, ` +
-                 `${exact(this.companions[node])} ${companion}, ` +
+      const size = heap.isBytes(this.value) ?
+          ` (${human(this.afters[node])})` : '';
+      lines.push(`${counted(this.afters[node], heap, this.value)}${size}, ` +
+                 `${counted(this.companions[node], heap, this.value ^ 1)}, ` +
                  `${share} of all`);
     }
     return lines;
   }
+}
+
+// "1 object", "2,000 bytes"
+function counted(number, heap, value) {
+  const unit = heap.isBytes(value) ? 'byte' : 'object';
+  return `${exact(number)} ${unit}${number === 1 ? '' : 's'}`;
 }

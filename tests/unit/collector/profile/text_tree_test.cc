@@ -37,7 +37,7 @@ TEST_F(WriteTextTest, IndentsBranchesAndPrunesWithACount) {
   EXPECT_EQ(TreeOf(WriteText(heap_.Make(), {})),
             " BYTES   SHARE  FUNCTION\n"
             "10,000  100.0%  all\n"
-            "10,000  100.0%  main  prog\n"
+            "10,000  100.0%  ↳ main  prog\n"
             " 9,990   99.9%    serve  prog\n"
             " 6,000   60.0%      cache  prog\n"
             " 3,990   39.9%      parse  prog\n"
@@ -52,7 +52,7 @@ TEST_F(WriteTextTest, ShowsBothEndsOfADifference) {
   EXPECT_EQ(TreeOf(WriteText(Difference(before, heap_.Make()), {})),
             " BEFORE    AFTER   CHANGE   SHARE  FUNCTION\n"
             " 10,000    7,010   -2,990  100.0%  all\n"
-            " 10,000    7,010   -2,990  100.0%  main  prog\n"
+            " 10,000    7,010   -2,990  100.0%  ↳ main  prog\n"
             "  9,990    7,000   -2,990   99.9%    serve  prog\n"
             "  6,000    7,000   +1,000   63.6%      cache  prog\n"
             "  3,990        0   -3,990   36.3%      parse  prog\n"
