@@ -90,6 +90,16 @@ std::string OneLine(std::string_view text) {
   return line;
 }
 
+std::string_view Beginning(std::string_view text, std::size_t bytes) {
+  if (text.size() <= bytes) return text;
+  // A byte of the form 10xxxxxx goes on with a character.
+  while (bytes > 0 &&
+         (static_cast<unsigned char>(text[bytes]) & 0xc0) == 0x80) {
+    --bytes;
+  }
+  return text.substr(0, bytes);
+}
+
 std::string EscapeMarkup(std::string_view text) {
   std::string escaped;
   for (const char c : OneLine(text)) {

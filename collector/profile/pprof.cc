@@ -14,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "collector/profile/figures.h"
+#include "collector/profile/foreign_text.h"
 #include "collector/profile/gzip_file.h"
 #include "collector/profile/protobuf_writer.h"
 #include "collector/profile/writers.h"
@@ -87,9 +88,10 @@ class PprofWriter {
   }
 
  private:
+  // Readers refuse a string that is no UTF-8.
   std::int64_t Number(std::string_view text) {
     const auto next = static_cast<std::int64_t>(strings_.size());
-    const auto [place, added] = numbers_.try_emplace(std::string(text), next);
+    const auto [place, added] = numbers_.try_emplace(OneLine(text), next);
     // Nodes of an unordered_map stay where they are.
     if (added) strings_.push_back(place->first);
     return place->second;

@@ -50,7 +50,7 @@ std::string Fitting(std::string_view name, double width) {
   const auto room = static_cast<std::size_t>(std::max(0.0, width / kCharacter));
   if (room < 3) return "";
   if (name.size() <= room) return EscapeMarkup(name);
-  return absl::StrCat(EscapeMarkup(name.substr(0, room - 1)), "…");
+  return absl::StrCat(EscapeMarkup(Beginning(name, room - 1)), "…");
 }
 
 // A hue per module, a tone per function: neighbours can be told apart, and

@@ -18,7 +18,7 @@ namespace {
 constexpr std::size_t kLongestName = 200;
 
 std::string ShortName(std::string_view name) {
-  std::string line = OneLine(name.substr(0, kLongestName));
+  std::string line = OneLine(Beginning(name, kLongestName));
   if (name.size() > kLongestName) line += "…";
   return line;
 }

@@ -66,7 +66,7 @@ class Pprof:
     def __init__(self, path):
         with open(path, "rb") as file:
             top = message(gzip.decompress(file.read()))
-        self.strings = [s.decode("utf-8", "surrogateescape") for s in top[6]]
+        self.strings = [s.decode("utf-8") for s in top[6]]
         self.sample_types = [self._value_type(t) for t in top[1]]
         self.period_type = self._value_type(top[11][0])
         self.period = one(top, 12)

@@ -239,6 +239,38 @@ class FilesTest(WrittenTest):
         self.assertFalse(any(reported(names[::-1]) for names in inlined
                              if names != names[::-1]))
 
+    def test_a_sampled_program_says_that_it_is_estimated(self):
+        self.run_command([harness.program("sampled_mix")],
+                         env={"HEAPLEDGER_MODE": "sampled",
+                              "HEAPLEDGER_SAMPLE_BYTES": "1000"})
+        ledger = self.ledger_files()[0]
+        report = self.report(ledger)
+        written = self.write("ledger", ledger)["heap"]
+        self.check_all("heap", written)
+        for value in VALUES:
+            self.assertEqual(written["totals"][value],
+                             report["totals"][value], value)
+        profile = pprof_file.Pprof(self.path("heap", "pb.gz"))
+        self.assertEqual(profile.period, 1000)
+        self.assertTrue(any(comment.startswith("estimated: one sample per 1000")
+                            for comment in profile.comments), profile.comments)
+        self.assertIn("(estimated)", self.text("heap", "txt"))
+        data = json.loads(self.text("heap", "json"))
+        self.assertTrue(data["facts"]["estimated"])
+        self.assertEqual(data["facts"]["sample_bytes"], 1000)
+
+    def test_folded_stacks_are_those_of_the_report(self):
+        self.run_command([harness.program("known_c")])
+        ledger = self.ledger_files()[0]
+        self.write("ledger", ledger)
+        done = subprocess.run(
+            [harness.CLI, "report", ledger, "--format", "folded", "--dir",
+             self.ledgers],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120,
+            env=self.environment(False))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.text("heap", "folded"), done.stdout.decode())
+
     @unittest.skipUnless(GO, "go is not installed: apt-get install golang-go")
     def test_go_tool_pprof_reads_the_same(self):
         written = self.write("random", 300, 10)

@@ -28,6 +28,14 @@ TEST(OneLineTest, ReplacesEachByteThatIsNoUtf8) {
   EXPECT_EQ(OneLine("x\xe6\xbc"), "x\ufffd\ufffd");
 }
 
+TEST(BeginningTest, EndsWithACharacter) {
+  EXPECT_EQ(Beginning("abc", 3), "abc");
+  EXPECT_EQ(Beginning("abc", 2), "ab");
+  EXPECT_EQ(Beginning("a漢b", 3), "a");
+  EXPECT_EQ(Beginning("a漢b", 4), "a漢");
+  EXPECT_EQ(Beginning("\x80\x80\x80", 2), "");
+}
+
 TEST(EscapeMarkupTest, LeavesNothingThatMarkupReads) {
   EXPECT_EQ(EscapeMarkup("<a href=\"x\" b='y'>&\n"),
             "&lt;a href=&quot;x&quot; b=&#39;y&#39;&gt;&amp;\ufffd");
