@@ -132,7 +132,7 @@ ProfileValues ValuesOf(const HeapCounters& counters) {
           static_cast<std::int64_t>(counters.allocated_objects)};
 }
 
-Profile MakeProfile(std::shared_ptr<const LedgerSnapshot> snapshot,
+Profile MakeProfile(const std::shared_ptr<const LedgerSnapshot>& snapshot,
                     FrameNames& names) {
   Profile profile;
   profile.facts = FactsOf(*snapshot);

@@ -137,7 +137,7 @@ struct Profile {
 
 // All callsites of a snapshot, one sample each, in the ledger's order.
 [[nodiscard]] Profile MakeProfile(
-    std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names);
+    const std::shared_ptr<const LedgerSnapshot>& snapshot, FrameNames& names);
 
 // How much of a profile stands on stacks that lack outer frames.
 struct StackLosses {
