@@ -140,7 +140,7 @@ class NamesTest(harness.ShimTest):
         node, script = self.node()
         done = self.run_command(
             [node, "--perf-basic-prof", "--interpreted-frames-native-stack",
-             script])
+             script], cwd=self.scratch)
         self.addCleanup(os.unlink, f"/tmp/perf-{done.pid}.map")
         self.assertEqual((done.status, done.out), (0, b"2500\n"), done.err)
         frames = self.jit_frames(self.only_report(done.pid))

@@ -112,11 +112,9 @@ TEST(ResolverTest, SearchesTheDebugPathsAndKeepsNames) {
   const FixtureRun run = RunFixture("stripped_build_id");
   const TempDirectory cache;
   ModuleInfo module = ModuleAt(run.module.path, run.module.load_bias);
-  for (const unsigned char byte :
-       {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23,
-        0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x01, 0x23, 0x45, 0x67}) {
-    module.build_id.push_back(static_cast<char>(byte));
-  }
+  module.build_id =
+      "\x01\x23\x45\x67\x89\xab\xcd\xef\x01\x23"
+      "\x45\x67\x89\xab\xcd\xef\x01\x23\x45\x67";
   const LedgerSnapshot snapshot =
       Snapshot({module}, {{run.markers.at("static"), 0}});
   ResolverOptions options;
