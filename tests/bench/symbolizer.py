@@ -153,6 +153,14 @@ def normal(name):
     name = name.replace("(anonymous namespace)", "_anonymous_")
     if "operator" in name:
         return "operator"
+    # A return type: "decltype (::new …)" here, "decltype(new …)" there.
+    if name.startswith("decltype"):
+        at = depth = 0
+        for at, c in enumerate(name):
+            depth += (c == "(") - (c == ")")
+            if c == ")" and depth == 0:
+                break
+        name = name[at + 1:]
     depth, bare = 0, ""
     for c in name:
         if c == "<":
