@@ -50,7 +50,7 @@ def draw(module, count):
     for line in run(["nm", "-S", "--defined-only",
                      debug_file(module)])[0].splitlines():
         fields = line.split()
-        if len(fields) >= 4 and fields[2] in "tTwWiu":
+        if len(fields) >= 4 and fields[2] in "tTwWi":
             functions.append((int(fields[0], 16), int(fields[1], 16)))
     rng = random.Random(1)
     weights = [size for _, size in functions]
@@ -161,6 +161,11 @@ def normal(name):
             if c == ")" and depth == 0:
                 break
         name = name[at + 1:]
+    # A class in a function: "f(int)::Class::g()" goes on behind the bracket.
+    previous = None
+    while previous != name:
+        previous = name
+        name = re.sub(r"\([^()]*\)(?: const)?(?=::)", "", name)
     depth, bare = 0, ""
     for c in name:
         if c == "<":
