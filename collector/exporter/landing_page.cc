@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "collector/exporter/text_format.h"
+#include "collector/profile/foreign_text.h"
 
 namespace heapledger::collector {
 namespace {
@@ -28,29 +29,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPages =
       {"/-/ready", "whether there is a first sample to read"}}};
 
 std::string EscapeHtml(std::string_view text) {
-  std::string escaped;
-  for (const char c : CleanText(text, kMaxNameBytes)) {
-    switch (c) {
-      case '<':
-        escaped += "&lt;";
-        break;
-      case '>':
-        escaped += "&gt;";
-        break;
-      case '&':
-        escaped += "&amp;";
-        break;
-      case '"':
-        escaped += "&quot;";
-        break;
-      case '\'':
-        escaped += "&#39;";
-        break;
-      default:
-        escaped += c;
-    }
-  }
-  return escaped;
+  return EscapeMarkup(CleanText(text, kMaxNameBytes));
 }
 
 std::string HumanBytes(std::uint64_t bytes) {

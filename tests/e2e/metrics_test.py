@@ -32,21 +32,6 @@ def samples(text):
 
 class MetricsTest(harness.ShimTest):
 
-    def collect(self):
-        """Starts a collector over this test's ledgers; its base URL."""
-        process = subprocess.Popen(
-            [harness.CLI, "collect", "--listen", "127.0.0.1:0", "--dir",
-             self.ledgers, "--interval", "0.2"],
-            env=self.environment(False), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.terminate)
-        line = process.stderr.readline().decode()
-        match = re.search(r"http://[\d.]+:\d+", line)
-        self.assertIsNotNone(match, line)
-        return match.group(0)
-
     def page(self, url):
         with urllib.request.urlopen(url, timeout=20) as answer:
             self.assertTrue(answer.headers["Content-Type"].startswith(

@@ -219,20 +219,6 @@ class SnapshotsTest(harness.ShimTest):
             sum(int(line.rsplit(" ", 1)[1]) for line in folded.splitlines()),
             totals["live_bytes"])
 
-    def collect(self):
-        process = subprocess.Popen(
-            [harness.CLI, "collect", "--listen", "127.0.0.1:0", "--dir",
-             self.ledgers, "--interval", "0.2"],
-            env=self.environment(False), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.terminate)
-        line = process.stderr.readline().decode()
-        match = re.search(r"http://[\d.]+:\d+", line)
-        self.assertIsNotNone(match, line)
-        return match.group(0)
-
     def get(self, url):
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:

@@ -13,6 +13,7 @@ say; default exact).
 import glob
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -106,6 +107,21 @@ class ShimTest(unittest.TestCase):
         self.assertEqual(bare.out, shimmed.out)
         self.assertEqual(bare.err, shimmed.err)
         return shimmed
+
+    def collect(self):
+        """Starts a collector over this test's ledgers; its base URL."""
+        process = subprocess.Popen(
+            [CLI, "collect", "--listen", "127.0.0.1:0", "--dir",
+             self.ledgers, "--interval", "0.2"],
+            env=self.environment(False), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.addCleanup(process.stderr.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        line = process.stderr.readline().decode()
+        match = re.search(r"http://[\d.]+:\d+", line)
+        self.assertIsNotNone(match, line)
+        return match.group(0)
 
     def ledger_files(self, pid=None):
         """Ledger files, optionally of one process, oldest image first."""
