@@ -90,6 +90,10 @@ bool TargetEnv::FindModule(std::uint64_t pc, ModuleRange* range) {
   return true;
 }
 
+std::uint64_t TargetEnv::NowNs() const {
+  return raw::HasClock() ? raw::MonotonicNs() : 0;
+}
+
 void TargetEnv::DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
   LoadedObject object;
   if (!FindLoadedObject(pc, &object)) return;

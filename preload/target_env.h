@@ -28,6 +28,7 @@ class TargetEnv {
   // ModuleEnv
   bool FindModule(std::uint64_t pc, ModuleRange* range);
   void DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record);
+  [[nodiscard]] std::uint64_t NowNs() const;
 
   // unwind::WalkEnv
   unwind::RuleCache& rule_cache() { return rule_cache_; }

@@ -69,7 +69,7 @@ class CallsiteTable {
     modules_.Open();
     file.header().callsite_end.store(first_id, std::memory_order_relaxed);
     return frame_index_.Open(env, 9) && stack_index_.Open(env, 9) &&
-           Publish(file, ledger::kOverflowCallsite, 0,
+           Publish(env, file, ledger::kOverflowCallsite, 0,
                    ledger::kCallsiteOverflow, 0);
   }
 
@@ -123,7 +123,7 @@ class CallsiteTable {
       file.CountDegraded(ledger::Degraded::kCallsitesFull);
       return ledger::kOverflowCallsite;
     }
-    if (!Publish(file, id, node, stack.flags, stack.depth)) {
+    if (!Publish(env, file, id, node, stack.flags, stack.depth)) {
       return Overflow(file);
     }
     file.header().callsite_end.store(id + 1, std::memory_order_relaxed);
@@ -139,8 +139,8 @@ class CallsiteTable {
                std::uint32_t id, const StackView& stack) {
     const std::uint32_t node = NodeOf(env, file, generation, stack);
     if (node == 0 && stack.depth > 0) return false;
-    return Publish(file, id, node, stack.flags | ledger::kCallsiteInherited,
-                   stack.depth);
+    return Publish(env, file, id, node,
+                   stack.flags | ledger::kCallsiteInherited, stack.depth);
   }
 
   // Looks which modules are still mapped. For after a dlclose; the generation
@@ -290,14 +290,15 @@ class CallsiteTable {
 
   // Writes a callsite's record once its counters of shard 0 exist.
   template <typename Env>
-  bool Publish(LedgerFile<Env>& file, std::uint32_t id, std::uint32_t node,
-               std::uint32_t flags, std::uint32_t depth) {
+  bool Publish(Env& env, LedgerFile<Env>& file, std::uint32_t id,
+               std::uint32_t node, std::uint32_t flags, std::uint32_t depth) {
     if (base_counters_.Ensure(file, id, 0) == nullptr) return false;
     ledger::CallsiteRecord* const record = callsites_.Ensure(file, id);
     if (record == nullptr) return false;
     record->node = node;
     record->flags = flags;
     record->depth = depth;
+    record->first_seen_monotonic_ns = env.NowNs();
     record->published.store(1, std::memory_order_release);
     return true;
   }

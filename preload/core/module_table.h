@@ -26,12 +26,14 @@ struct ModuleRange {
 // FindModule: lock-free, false where no module holds the pc.
 // DescribeModule: fills path, build id, load bias, inode of the module that
 //   holds the pc; does not touch `state`, `start`, `end`.
+// NowNs: monotonic time, as coarse as is cheap; 0 where there is no clock.
 template <typename Env>
 concept ModuleEnv = MemoryEnv<Env> &&
     requires(Env env, std::uint64_t pc, ModuleRange* range,
              ledger::ModuleRecord* record) {
   { env.FindModule(pc, range) } -> std::same_as<bool>;
   { env.DescribeModule(pc, record) } -> std::same_as<void>;
+  { env.NowNs() } -> std::same_as<std::uint64_t>;
 };
 
 class ModuleTable {

@@ -48,6 +48,19 @@ class CallsiteTableTest : public ::testing::Test {
 
   heapledger::ledger::Header& header() { return file_.header(); }
 
+  // Where the first records of a kind lie in the ledger.
+  std::size_t FirstExtentOf(heapledger::ledger::ExtentKind kind) {
+    const auto* const extents =
+        reinterpret_cast<const heapledger::ledger::Extent*>(
+            env_.ledger() + 2 * heapledger::ledger::kPageBytes);
+    for (std::uint32_t i = 0; i < header().extent_count; ++i) {
+      if ((extents[i].kind_owner & 0xff) == static_cast<std::uint32_t>(kind)) {
+        return std::size_t{extents[i].page} * heapledger::ledger::kPageBytes;
+      }
+    }
+    return 0;
+  }
+
   FakeEnv env_;
   std::uint32_t generation_ = 1;
   LedgerFile<FakeEnv> file_;
@@ -71,6 +84,18 @@ TEST_F(CallsiteTableTest, ReadsBackWhatItInterned) {
   const std::vector<std::uint64_t> frames = {
       0x1000, 0x2000 | StackView::kExactPc, 0x3000};
   EXPECT_EQ(Read(Intern(frames)), frames);
+}
+
+TEST_F(CallsiteTableTest, NotesWhenACallsiteWasFirstSeen) {
+  env_.now_ns = 70;
+  const std::uint32_t id = Intern({0x1000});
+  env_.now_ns = 80;
+  Intern({0x1000});
+  const auto* const records =
+      reinterpret_cast<const heapledger::ledger::CallsiteRecord*>(
+          env_.ledger() +
+          FirstExtentOf(heapledger::ledger::ExtentKind::kCallsites));
+  EXPECT_EQ(records[id].first_seen_monotonic_ns, 70U);
 }
 
 TEST_F(CallsiteTableTest, SharesTheOuterPartOfStacks) {

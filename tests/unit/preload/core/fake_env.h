@@ -54,6 +54,7 @@ class FakeEnv {
     }
     return false;
   }
+  std::uint64_t NowNs() const { return now_ns; }
   void DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
     ModuleRange range;
     if (!FindModule(pc, &range)) return;
@@ -71,6 +72,7 @@ class FakeEnv {
   bool refuse_memory = false;
   std::uint32_t room_pages = ~0U;
   std::uint32_t populate_calls = 0;
+  std::uint64_t now_ns = 0;
   std::vector<ModuleRange> modules;
 
  private:
