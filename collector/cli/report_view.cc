@@ -153,12 +153,16 @@ std::uint64_t ValueOf(const HeapCounters& counters, ProfileValue value) {
   return 0;
 }
 
-std::shared_ptr<const ProcessView> ViewAll(
-    std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names) {
+AccountOptions EveryCallsite() {
   AccountOptions options;
   options.top_limit = kAllCallsites;
   options.history_limit = 0;
-  return ProcessAccount(options, &names).Update(std::move(snapshot));
+  return options;
+}
+
+std::shared_ptr<const ProcessView> ViewAll(
+    std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names) {
+  return ProcessAccount(EveryCallsite(), &names).Update(std::move(snapshot));
 }
 
 Report MakeReport(const ProcessView& view, const ReportOptions& options,

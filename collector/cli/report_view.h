@@ -48,6 +48,9 @@ struct Report {
   std::optional<double> growth;
 };
 
+// For an account that shows every callsite and keeps no history of any.
+[[nodiscard]] AccountOptions EveryCallsite();
+
 // All callsites of one snapshot by name.
 [[nodiscard]] std::shared_ptr<const ProcessView> ViewAll(
     std::shared_ptr<const LedgerSnapshot> snapshot, FrameNames& names);

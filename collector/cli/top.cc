@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// heapledger top --once [PID|NAME]
+// heapledger top [PID|NAME]
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/heap_writer.h"
+#include "collector/cli/output_file.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/report_view.h"
+#include "collector/cli/symbols.h"
+#include "collector/cli/terminal.h"
+#include "collector/cli/top_table.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"
 #include "collector/shm/host_ledgers.h"
@@ -71,9 +79,72 @@ void PrintJson(const std::vector<Report>& reports, const ReportOptions& options,
   out(reports.empty() ? "]\n}\n" : "\n  ]\n}\n");
 }
 
+// Writes what is looked at to a file; says what became of it.
+std::string WriteSnapshot(const LedgerSnapshot& snapshot,
+                          const std::string& directory) {
+  const auto heap =
+      FindHeap(DiscoveryFor(directory), absl::StrCat(snapshot.identity.pid));
+  if (!heap.ok()) return std::string(heap.status().message());
+  FileFormat format;
+  Symbols symbols;
+  const auto bytes = EncodeHeap(*heap, format, WriteOptions(), &symbols);
+  if (!bytes.ok()) return std::string(bytes.status().message());
+  const auto path = WriteOutput(kDefaultOutput, NameFields::Of(*heap->snapshot),
+                                *bytes, Overwrite::kRefuse);
+  return path.ok() ? absl::StrCat("wrote ", *path)
+                   : std::string(path.status().message());
+}
+
+// Takes looks and serves keys until the user leaves.
+int RunLive(const Arguments& arguments, const DiscoveryOptions& options,
+            FrameNames& names) {
+  auto terminal = Terminal::Open();
+  if (!terminal.ok()) {
+    return Fail("top", std::string(terminal.status().message()), kUsage);
+  }
+  using Clock = std::chrono::steady_clock;
+  const auto interval = std::chrono::duration_cast<Clock::duration>(
+      std::chrono::duration<double>(arguments.interval_seconds));
+  HostLedgers ledgers(options);
+  std::unordered_map<std::uint64_t, ProcessAccount> accounts;
+  TopTable table;
+  auto next_look = Clock::now();
+  while (true) {
+    if (Clock::now() >= next_look) {
+      std::vector<std::shared_ptr<const ProcessView>> views;
+      for (const auto& snapshot :
+           ledgers.Take(UnmeasuredScan::kMarkersOnly).ledgers) {
+        if (!Wanted(*snapshot, arguments.what)) continue;
+        views.push_back(
+            accounts.try_emplace(snapshot->lineage, EveryCallsite(), &names)
+                .first->second.Update(snapshot));
+      }
+      table.Add(views);
+      next_look = Clock::now() + interval;
+    }
+    (*terminal)->Show(table.Lines((*terminal)->size()));
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(
+        std::max(next_look - Clock::now(), Clock::duration::zero()));
+    const auto key = (*terminal)->ReadKey(wait);
+    if (!key) continue;
+    switch (table.Press(*key)) {
+      case TopTable::Wish::kQuit:
+        return kDone;
+      case TopTable::Wish::kSnapshot:
+        table.Say(WriteSnapshot(*table.selected(), arguments.directory));
+        break;
+      case TopTable::Wish::kNone:
+        break;
+    }
+  }
+}
+
 int Run(const Arguments& arguments) {
   const DiscoveryOptions options = DiscoveryFor(arguments.directory);
   const std::unique_ptr<FrameNames> names = MakeResolver();
+  if (!arguments.once && !arguments.json) {
+    return RunLive(arguments, options, *names);
+  }
   const std::vector<Report> reports = Reports(arguments, options, *names);
   if (reports.empty() && !arguments.what.empty()) {
     const auto dead = FindLedger(options, arguments.what);
@@ -111,18 +182,24 @@ Verb AddTop(CLI::App& parent, const CommandLine&) {
       "top", "Top callsites of running programs, with growth");
   app->add_option("PID|NAME", arguments->what,
                   "One program (default: all that run)");
-  app->add_flag("--once", arguments->once, "Print once and leave")->required();
+  app->add_flag("--once", arguments->once, "Print once and leave");
   app->add_option("--interval", arguments->interval_seconds,
-                  "Seconds over which growth is taken (default 1)")
+                  "Seconds from one look to the next (default 1)")
       ->check(CLI::Range(0.01, 3600.0).description(""))
       ->type_name("SECONDS");
   app->add_option("--limit", arguments->report.limit,
-                  "Rows per program, 0 for all (default 10)")
+                  "Rows per program with --once, 0 for all (default 10)")
       ->type_name("N");
-  app->add_flag("--json", arguments->json, "As JSON");
+  app->add_flag("--json", arguments->json, "Once, as JSON");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
-  app->footer("Example: heapledger top --once redis-server");
+  app->footer(
+      "Examples:\n  heapledger top\n  heapledger top --once redis-server\n"
+      "Keys: l o a g t sort by live bytes, objects, allocated, growth, age; c "
+      "f "
+      "d show callsites,\nfunctions, modules; m marks this moment and shows "
+      "what grew since; s writes a snapshot;\nspace pauses, Tab goes to the "
+      "next program, q leaves. The program never notices.");
   return {app, [arguments] { return Run(*arguments); }};
 }
 
