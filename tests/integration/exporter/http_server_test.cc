@@ -598,7 +598,8 @@ TEST_F(HttpServerTest, FinishesAResponseUnderWayWhenItStops) {
   client.Send(HttpText("GET", "/held"));
   ASSERT_TRUE(Within(seconds(5), [this] { return renders_ == 1; }));
   std::thread stop([this] { server_->Stop(); });
-  std::this_thread::sleep_for(milliseconds(50));
+  // It takes no new clients once it stops.
+  EXPECT_TRUE(Within(seconds(5), [this] { return !Client().connected(); }));
   gate_.Open();
   const auto response = client.Read();
   stop.join();
