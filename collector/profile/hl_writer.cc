@@ -112,13 +112,24 @@ class NodeTree {
  public:
   // `frames` innermost first; the id of the innermost frame's node.
   std::uint32_t Add(std::span<const std::uint32_t> frames) {
-    std::uint32_t at = 0;
-    for (auto frame = frames.rbegin(); frame != frames.rend(); ++frame) {
-      if (latest_[at].frame != *frame) {
-        const std::uint32_t child = Child(at, *frame);
-        latest_[at] = {*frame, child};
+    // Callsites come as they were found: most share their outer part with the
+    // one before.
+    const std::size_t depth = frames.size();
+    std::size_t shared = 0;
+    while (shared < depth && shared < path_.size() &&
+           path_[shared].frame == frames[depth - 1 - shared]) {
+      ++shared;
+    }
+    path_.resize(shared);
+    std::uint32_t at = shared == 0 ? 0 : path_.back().id;
+    for (std::size_t i = shared; i < depth; ++i) {
+      const std::uint32_t frame = frames[depth - 1 - i];
+      if (latest_[at].frame != frame) {
+        const std::uint32_t child = Child(at, frame);
+        latest_[at] = {frame, child};
       }
       at = latest_[at].id;
+      path_.push_back({frame, at});
     }
     return at;
   }
@@ -126,7 +137,7 @@ class NodeTree {
   [[nodiscard]] std::span<const hl::Node> nodes() const { return nodes_; }
 
  private:
-  struct Latest {
+  struct Step {
     std::uint32_t frame = kNoFrame;
     std::uint32_t id = 0;
   };
@@ -147,7 +158,8 @@ class NodeTree {
   absl::flat_hash_map<std::uint64_t, std::uint32_t> ids_;
   // By node id, the child asked for last: most nodes have one, and a look into
   // a table costs ten times as much.
-  std::vector<Latest> latest_ = std::vector<Latest>(1);
+  std::vector<Step> latest_ = std::vector<Step>(1);
+  std::vector<Step> path_;  // of the stack before, outermost first
 };
 
 std::uint32_t FlagsOf(const CallsiteInfo& info) {
