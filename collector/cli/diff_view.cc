@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
+#include "collector/cli/report_json.h"
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -36,7 +38,7 @@ std::string About(const Comparison& comparison) {
 std::string HeapText(const ProfileFacts& facts) {
   return absl::StrCat(Printable(facts.program), " pid ", facts.pid,
                       facts.moment.empty() ? "" : "  ", Printable(facts.moment),
-                      "  ", UtcTime(facts.taken_realtime_ns));
+                      "  ", UtcTimeText(facts.taken_realtime_ns));
 }
 
 struct Ends {
@@ -170,12 +172,7 @@ Json ListJson(const std::vector<ProfileValues>& values) {
 }
 
 Json RowJson(const ComparisonRow& row) {
-  Json json;
-  if (!row.callsite.empty()) json["callsite"] = row.callsite;
-  if (!row.name.function.empty()) json["function"] = row.name.function;
-  json["module"] = row.name.module;
-  if (!row.name.file.empty()) json["file"] = row.name.file;
-  if (row.name.line != 0) json["line"] = row.name.line;
+  Json json = NameJson(row.callsite, row.name);
   json["change"] = ChangeWord(row.change);
   json["grew_in_all"] = row.grew_in_all;
   json["difference"] = ValuesJson(row.values.back() - row.values.front());
@@ -200,7 +197,7 @@ Json HeapJson(const ProfileFacts& facts) {
   json["pid"] = facts.pid;
   json["program"] = facts.program;
   if (!facts.moment.empty()) json["moment"] = facts.moment;
-  json["taken_at"] = UtcTime(facts.taken_realtime_ns);
+  json["taken_at"] = UtcTimeText(facts.taken_realtime_ns);
   json["mode"] = std::string(ModeWord(facts.mode));
   json["estimated"] = facts.estimated;
   return json;

@@ -8,8 +8,6 @@ namespace heapledger::collector::cli {
 
 absl::StatusOr<FileFormat> ParseFileFormat(std::string_view word) {
   if (word == "hl") return FileFormat{};
-  if (word == "pprof") return FileFormat{ProfileFormat::kPprof};
-  if (word == "speedscope") return FileFormat{ProfileFormat::kSpeedscope};
   const auto format = FormatOfWord(word);
   if (format.ok()) return FileFormat{*format};
   return absl::InvalidArgumentError(absl::StrCat(

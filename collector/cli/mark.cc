@@ -19,6 +19,7 @@
 #include "collector/cli/output_file.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/verb.h"
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/hl_marks.h"
 
 namespace heapledger::collector::cli {
@@ -38,7 +39,7 @@ struct Arguments {
 
 Json MarkJson(const HlMark& mark) {
   return {{"name", mark.name},
-          {"taken_at", UtcTime(mark.taken_realtime_ns)},
+          {"taken_at", UtcTimeText(mark.taken_realtime_ns)},
           {"live_bytes", mark.live_bytes},
           {"live_objects", mark.live_objects}};
 }
@@ -59,8 +60,9 @@ int List(const LedgerSnapshot& ledger, bool json) {
                {"OBJECTS", Align::kRight},
                {"MARK"}});
   for (const HlMark& mark : marks) {
-    table.AddRow({UtcTime(mark.taken_realtime_ns), HumanBytes(mark.live_bytes),
-                  HumanCount(mark.live_objects), mark.name});
+    table.AddRow({UtcTimeText(mark.taken_realtime_ns),
+                  HumanBytes(mark.live_bytes), HumanCount(mark.live_objects),
+                  mark.name});
   }
   std::fputs(table.ToString().c_str(), stdout);
   return kDone;
@@ -82,10 +84,10 @@ absl::Status CheckRoom(const LedgerSnapshot& ledger, const Arguments& arguments,
   const auto same = std::ranges::find(marks, arguments.name, &HlMark::name);
   if (same != marks.end()) {
     if (arguments.force) return absl::OkStatus();
-    return absl::AlreadyExistsError(
-        absl::StrCat("pid ", ledger.identity.pid, " has a mark '",
-                     arguments.name, "' of ", UtcTime(same->taken_realtime_ns),
-                     "; set it anew with --force or take another name"));
+    return absl::AlreadyExistsError(absl::StrCat(
+        "pid ", ledger.identity.pid, " has a mark '", arguments.name, "' of ",
+        UtcTimeText(same->taken_realtime_ns),
+        "; set it anew with --force or take another name"));
   }
   if (marks.size() < kMaximumMarks) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(

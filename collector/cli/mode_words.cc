@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/cli/mode_words.h"
 
-#include <time.h>
-
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "collector/cli/output.h"
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -37,8 +36,8 @@ std::string Coverage(const LedgerSnapshot& snapshot) {
   const bool ever_armed = snapshot.armed_realtime_ns != 0;
   const bool ever_disarmed = snapshot.disarmed_realtime_ns != 0;
   if (!ever_armed && !ever_disarmed) return "";
-  const std::string armed = UtcTime(snapshot.armed_realtime_ns);
-  const std::string disarmed = UtcTime(snapshot.disarmed_realtime_ns);
+  const std::string armed = UtcTimeText(snapshot.armed_realtime_ns);
+  const std::string disarmed = UtcTimeText(snapshot.disarmed_realtime_ns);
   std::string when = absl::StrCat("armed since ", armed);
   if (snapshot.mode == MeasureMode::kDormant && ever_disarmed) {
     when = ever_armed ? absl::StrCat("armed from ", armed, " to ", disarmed)
@@ -103,14 +102,6 @@ std::string ModeRemarks(const LedgerSnapshot& snapshot) {
                     " lack their outer frames (adaptive depth)");
   }
   return text;
-}
-
-std::string UtcTime(std::uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
-  struct tm parts = {};
-  char text[32];
-  gmtime_r(&seconds, &parts);
-  return {text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 }  // namespace heapledger::collector::cli

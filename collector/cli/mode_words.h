@@ -23,7 +23,4 @@ namespace heapledger::collector::cli {
 // The same as parts of one line, each behind "; ".
 [[nodiscard]] std::string ModeRemarks(const LedgerSnapshot& snapshot);
 
-// "2023-11-14T22:13:20Z"
-[[nodiscard]] std::string UtcTime(std::uint64_t realtime_ns);
-
 }  // namespace heapledger::collector::cli

@@ -15,6 +15,7 @@
 #include "collector/cli/report_view.h"
 #include "collector/cli/value_option.h"
 #include "collector/cli/verb.h"
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -88,7 +89,7 @@ std::string Text(const Report& report, const Heap& heap,
   std::string header = ReportHeader(report);
   if (heap.is_file()) {
     absl::StrAppend(&header, "snapshot of ",
-                    UtcTime(heap.snapshot->taken_realtime_ns), "\n");
+                    UtcTimeText(heap.snapshot->taken_realtime_ns), "\n");
   }
   if (line.verbosity > 0) header += symbols.ShareLines(heap);
   return header + (text.empty() ? "" : "\n") + text;

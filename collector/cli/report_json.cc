@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -29,12 +30,7 @@ Json FrameJson(const ResolvedFrame& frame) {
 
 // Without its stack.
 Json RowJson(const ReportRow& row) {
-  Json json;
-  if (!row.callsite.empty()) json["callsite"] = row.callsite;
-  if (!row.name.function.empty()) json["function"] = row.name.function;
-  json["module"] = row.name.module;
-  if (!row.name.file.empty()) json["file"] = row.name.file;
-  if (row.name.line != 0) json["line"] = row.name.line;
+  Json json = NameJson(row.callsite, row.name);
   json.update(CountersJson(row.counters));
   if (row.growth) json["growth_bytes_per_second"] = *row.growth;
   if (row.cut) json["cut"] = true;
@@ -150,6 +146,16 @@ Json HeadJson(const Report& report) {
 
 }  // namespace
 
+Json NameJson(const std::string& callsite, const CallsiteName& name) {
+  Json json;
+  if (!callsite.empty()) json["callsite"] = callsite;
+  if (!name.function.empty()) json["function"] = name.function;
+  json["module"] = name.module;
+  if (!name.file.empty()) json["file"] = name.file;
+  if (name.line != 0) json["line"] = name.line;
+  return json;
+}
+
 Json CountersJson(const HeapCounters& counters) {
   Json json;
   json["live_bytes"] = counters.live_bytes();
@@ -169,10 +175,10 @@ Json ModeJson(const LedgerSnapshot& snapshot) {
   json["sample_bytes"] = snapshot.sample_bytes;
   json["estimated"] = snapshot.estimated();
   if (snapshot.armed_realtime_ns != 0) {
-    json["armed_at"] = UtcTime(snapshot.armed_realtime_ns);
+    json["armed_at"] = UtcTimeText(snapshot.armed_realtime_ns);
   }
   if (snapshot.disarmed_realtime_ns != 0) {
-    json["disarmed_at"] = UtcTime(snapshot.disarmed_realtime_ns);
+    json["disarmed_at"] = UtcTimeText(snapshot.disarmed_realtime_ns);
   }
   return json;
 }

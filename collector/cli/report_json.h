@@ -18,6 +18,9 @@ namespace heapledger::collector::cli {
 void StreamReportJson(const Report& report, const ReportOptions& options,
                       FrameNames& names, std::size_t indent,
                       const std::function<void(std::string_view)>& out);
+// callsite (a fingerprint; left out where empty), function, module, file, line.
+[[nodiscard]] nlohmann::ordered_json NameJson(const std::string& callsite,
+                                              const CallsiteName& name);
 [[nodiscard]] nlohmann::ordered_json CountersJson(const HeapCounters& counters);
 // mode, sample_bytes, estimated, and where it was ever armed or disarmed since
 // when: armed_at, disarmed_at.

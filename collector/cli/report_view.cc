@@ -104,21 +104,6 @@ std::string ValueTitle(ProfileValue value) {
   return "";
 }
 
-// The second figure of a row: objects beside bytes, bytes beside objects.
-ProfileValue Companion(ProfileValue value) {
-  switch (value) {
-    case ProfileValue::kLiveBytes:
-      return ProfileValue::kLiveObjects;
-    case ProfileValue::kLiveObjects:
-      return ProfileValue::kLiveBytes;
-    case ProfileValue::kAllocatedBytes:
-      return ProfileValue::kAllocations;
-    case ProfileValue::kAllocations:
-      return ProfileValue::kAllocatedBytes;
-  }
-  return value;
-}
-
 std::string StackText(const LedgerSnapshot& snapshot, std::uint32_t callsite,
                       FrameNames& names) {
   std::string text;

@@ -69,12 +69,6 @@ absl::StatusOr<ProfileValue> ValueOfWord(const std::string& word) {
       "allocations"));
 }
 
-absl::StatusOr<ProfileFormat> FormatOf(const std::string& word) {
-  if (word == "pprof") return ProfileFormat::kPprof;
-  if (word == "speedscope") return ProfileFormat::kSpeedscope;
-  return FormatOfWord(word);
-}
-
 }  // namespace
 
 struct HeapPage::Query {
@@ -103,7 +97,7 @@ struct HeapPage::Query {
             "; leave it out for the heap as it is"));
       }
     } else if (name == "format") {
-      const auto known = FormatOf(text);
+      const auto known = FormatOfWord(text);
       if (!known.ok()) return known.status();
       format = *known;
     } else if (name == "value") {

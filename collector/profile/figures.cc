@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/profile/figures.h"
 
-#include <time.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector {
 
@@ -26,14 +25,6 @@ std::string ShareFigure(std::int64_t part, std::int64_t whole) {
                                   : 100.0 * static_cast<double>(part) /
                                         static_cast<double>(whole);
   return absl::StrFormat("%.1f%%", share);
-}
-
-std::string UtcTimeText(std::uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
-  struct tm parts = {};
-  char text[32];
-  gmtime_r(&seconds, &parts);
-  return {text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
 std::string ModeText(const ProfileFacts& facts) {

@@ -16,8 +16,6 @@ enum class Sign { kNegativeOnly, kAlways };
                                       Sign sign = Sign::kNegativeOnly);
 // "12.5%"; "0.0%" of nothing.
 [[nodiscard]] std::string ShareFigure(std::int64_t part, std::int64_t whole);
-// "2023-11-14T22:13:20Z"
-[[nodiscard]] std::string UtcTimeText(std::uint64_t realtime_ns);
 
 // "exact, full stacks", "sampled, adaptive stacks"
 [[nodiscard]] std::string ModeText(const ProfileFacts& facts);

@@ -50,6 +50,8 @@ absl::StatusOr<ProfileFormat> FormatOfPath(std::string_view path) {
 }
 
 absl::StatusOr<ProfileFormat> FormatOfWord(std::string_view word) {
+  if (word == "pprof") return ProfileFormat::kPprof;
+  if (word == "speedscope") return ProfileFormat::kSpeedscope;
   for (const FormatFacts& facts : kFormats) {
     if (word == facts.word) return facts.format;
   }

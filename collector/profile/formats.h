@@ -36,7 +36,8 @@ enum class ProfileFormat {
 // By the longest extension known: ".pb.gz", ".folded", ".speedscope.json",
 // ".json", ".txt", ".svg", ".html".
 [[nodiscard]] absl::StatusOr<ProfileFormat> FormatOfPath(std::string_view path);
-// By the same without the dot, as --format takes it.
+// By the same without the dot, as --format takes it, or by "pprof" and
+// "speedscope".
 [[nodiscard]] absl::StatusOr<ProfileFormat> FormatOfWord(std::string_view word);
 // "application/json; charset=utf-8", for who serves it.
 [[nodiscard]] std::string ContentTypeOf(ProfileFormat format);

@@ -30,6 +30,17 @@ class FrameNumbers {
       numbers_;
 };
 
+// One number of each sample.
+template <typename Of>
+std::vector<std::int64_t> Numbers(const Profile& profile, Of&& of) {
+  std::vector<std::int64_t> numbers;
+  numbers.reserve(profile.samples.size());
+  for (const ProfileSample& sample : profile.samples) {
+    numbers.push_back(of(sample));
+  }
+  return numbers;
+}
+
 }  // namespace
 
 FrameTree::FrameTree(const Profile& profile)
@@ -101,30 +112,23 @@ std::vector<std::vector<std::uint32_t>> FrameTree::Children(
 
 std::vector<std::int64_t> SampleValues(const Profile& profile,
                                        ProfileValue value) {
-  std::vector<std::int64_t> numbers;
-  for (const ProfileSample& sample : profile.samples) {
-    numbers.push_back(sample.values.of(value));
-  }
-  return numbers;
+  return Numbers(profile, [value](const ProfileSample& sample) {
+    return sample.values.of(value);
+  });
 }
 
 std::vector<std::int64_t> SampleValuesBefore(const Profile& profile,
                                              ProfileValue value) {
-  std::vector<std::int64_t> numbers;
-  for (const ProfileSample& sample : profile.samples) {
-    numbers.push_back(sample.before.of(value));
-  }
-  return numbers;
+  return Numbers(profile, [value](const ProfileSample& sample) {
+    return sample.before.of(value);
+  });
 }
 
 std::vector<std::int64_t> SampleWidths(const Profile& profile,
                                        ProfileValue value) {
-  std::vector<std::int64_t> numbers;
-  for (const ProfileSample& sample : profile.samples) {
-    numbers.push_back(
-        std::max(sample.before.of(value), sample.after().of(value)));
-  }
-  return numbers;
+  return Numbers(profile, [value](const ProfileSample& sample) {
+    return std::max(sample.before.of(value), sample.after().of(value));
+  });
 }
 
 }  // namespace heapledger::collector

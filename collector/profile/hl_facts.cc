@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/profile/hl_facts.h"
 
-#include <time.h>
-
 #include <cstdint>
 #include <limits>
 #include <string>
 #include <string_view>
+
+#include "collector/ledger/utc_time.h"
 
 namespace heapledger::collector {
 namespace {
@@ -103,16 +103,6 @@ void LedgerFields(Access access, Snapshot& snapshot) {
   access.Field("corrupt_records", snapshot.corrupt_records);
 }
 
-std::string Utc(std::uint64_t realtime_ns) {
-  const auto seconds = static_cast<time_t>(realtime_ns / 1'000'000'000);
-  tm parts = {};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  const std::size_t size =
-      strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return {text, size};
-}
-
 // The value whose word is `text`; `otherwise` if there is none.
 template <typename Enum>
 Enum FromWord(const Json* text, std::string_view (*word)(Enum), Enum last,
@@ -152,7 +142,7 @@ Json HlFacts(const LedgerSnapshot& snapshot) {
     measured["degraded"][DegradedWord(kind)] = snapshot.degraded[kind];
   }
   Json& taken = facts["taken"];
-  taken["utc"] = Utc(snapshot.taken_realtime_ns);
+  taken["utc"] = UtcTimeText(snapshot.taken_realtime_ns);
   TakenFields(Writing{taken}, snapshot);
   CounterFields(Writing{facts["totals"]}, snapshot.totals);
   CounterFields(Writing{facts["cut"]}, snapshot.cut);

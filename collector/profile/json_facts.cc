@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/profile/json_facts.h"
 
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/figures.h"
 
 namespace heapledger::collector {

@@ -95,6 +95,20 @@ std::string ValueWord(ProfileValue value) {
   return "";
 }
 
+ProfileValue Companion(ProfileValue value) {
+  switch (value) {
+    case ProfileValue::kLiveBytes:
+      return ProfileValue::kLiveObjects;
+    case ProfileValue::kLiveObjects:
+      return ProfileValue::kLiveBytes;
+    case ProfileValue::kAllocatedBytes:
+      return ProfileValue::kAllocations;
+    case ProfileValue::kAllocations:
+      return ProfileValue::kAllocatedBytes;
+  }
+  return value;
+}
+
 std::int64_t ProfileValues::of(ProfileValue value) const {
   switch (value) {
     case ProfileValue::kLiveBytes:

@@ -40,6 +40,8 @@ enum class ProfileValue {
 }
 // "live-bytes", as --value takes it.
 [[nodiscard]] std::string ValueWord(ProfileValue value);
+// What is shown beside a value: objects beside bytes, bytes beside objects.
+[[nodiscard]] ProfileValue Companion(ProfileValue value);
 
 // Signed, as a difference may have fallen.
 struct ProfileValues {

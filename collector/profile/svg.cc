@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/figures.h"
 #include "collector/profile/foreign_text.h"
 #include "collector/profile/frame_tree.h"
@@ -26,20 +27,6 @@ constexpr double kLine = 16;        // of the heading
 constexpr double kCharacter = 6.6;  // of the font, on average
 // Boxes below cannot be seen nor pointed at.
 constexpr double kNarrowest = 0.3;
-
-ProfileValue Companion(ProfileValue value) {
-  switch (value) {
-    case ProfileValue::kLiveBytes:
-      return ProfileValue::kLiveObjects;
-    case ProfileValue::kLiveObjects:
-      return ProfileValue::kLiveBytes;
-    case ProfileValue::kAllocatedBytes:
-      return ProfileValue::kAllocations;
-    case ProfileValue::kAllocations:
-      return ProfileValue::kAllocatedBytes;
-  }
-  return value;
-}
 
 std::string UnitOf(ProfileValue value) {
   return IsBytes(value) ? "bytes" : "objects";

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/figures.h"
 #include "collector/profile/foreign_text.h"
 #include "collector/profile/frame_tree.h"

@@ -70,10 +70,5 @@ TEST(ModeWordsTest, SaysWhenItWasArmed) {
             "not in it\n");
 }
 
-TEST(UtcTimeTest, TakesAnyNumber) {
-  EXPECT_EQ(UtcTime(0), "1970-01-01T00:00:00Z");
-  EXPECT_EQ(UtcTime(UINT64_MAX), "2554-07-21T23:34:33Z");
-}
-
 }  // namespace
 }  // namespace heapledger::collector::cli
