@@ -74,8 +74,9 @@ inline Mapping::Kind KindOf(const LineReader& name) {
   if (name.StartsWith("[v") || name.StartsWith("[uprobes]")) {
     return Mapping::Kind::kKernel;
   }
-  for (const char* prefix : {"/memfd:", "/SYSV", "/dev/zero", "/dev/shm/"}) {
-    if (name.StartsWith(prefix)) return Mapping::Kind::kMemoryFile;
+  if (name.StartsWith("/memfd:") || name.StartsWith("/SYSV") ||
+      name.StartsWith("/dev/zero") || name.StartsWith("/dev/shm/")) {
+    return Mapping::Kind::kMemoryFile;
   }
   if (name.StartsWith("/dev/") || name.StartsWith("anon_inode:")) {
     return Mapping::Kind::kDevice;

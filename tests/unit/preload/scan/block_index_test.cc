@@ -5,6 +5,7 @@
 
 #include <random>
 #include <set>
+#include <vector>
 
 #include "tests/unit/preload/scan/fake_memory.h"
 
@@ -59,7 +60,8 @@ TEST_F(BlockIndexTest, MarksEachBlockOnce) {
 }
 
 TEST_F(BlockIndexTest, VisitsBlocksInTheOrderOfAddresses) {
-  for (const std::uint64_t at : {0x7f0000000040, 0x10040, 0x7e0000000040}) {
+  for (const std::uint64_t at :
+       {0x7f0000000040UL, 0x10040UL, 0x7e0000000040UL}) {
     heap_.Add(at, 24);
   }
   BlockIndex& index = heap_.Index();

@@ -52,7 +52,9 @@ class FakeHeap {
     ObjectMap::Put(slot, bytes, callsite);
     const std::uint64_t padded = (bytes + 8 + 15) & ~std::uint64_t{15};
     memory.words[address - 8] = (padded < 32 ? 32 : padded) | 1;
-    for (std::uint64_t at = 0; at + 8 <= bytes && at < 4096; at += 8) {
+    // A chunk has room for 24 bytes at least.
+    for (std::uint64_t at = 0; at < 24 || (at + 8 <= bytes && at < 4096);
+         at += 8) {
       memory.words.try_emplace(address + at, 0);
     }
   }

@@ -95,12 +95,12 @@ TEST(RangeListTest, AgreesWithAModelOverRandomRanges) {
 TEST(HeapSortTest, SortsWhateverTheOrder) {
   std::mt19937 random(12);
   for (std::size_t count = 0; count < 70; ++count) {
-    std::vector<unsigned> values(count);
+    std::vector<std::uint64_t> values(count);
     for (auto& value : values) value = random() % 50;
-    std::vector<unsigned> expected = values;
+    std::vector<std::uint64_t> expected = values;
     std::sort(expected.begin(), expected.end());
     HeapSort(values.data(), count,
-             [](unsigned a, unsigned b) { return a < b; });
+             [](std::uint64_t a, std::uint64_t b) { return a < b; });
     ASSERT_EQ(values, expected);
   }
 }
