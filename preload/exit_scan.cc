@@ -116,8 +116,15 @@ void PrepareExitScan() {
 
 bool ScansAtExit() { return g_scan != nullptr; }
 
+bool MayScanAtExit() {
+  if (g_scan != nullptr || CurrentGate() != Gate::kCold) return ScansAtExit();
+  Config config;
+  config.ReadEnvironment();
+  return config.scan_at_exit;
+}
+
 void WatchTheEnd() {
-  if (g_scan == nullptr || g_end_watched) return;
+  if (g_end_watched || !MayScanAtExit()) return;
   g_end_watched = true;
   // Handlers run last to first. Those of libraries run when the loader ends
   // them, which was itself registered later than this.

@@ -16,8 +16,11 @@ namespace heapledger::preload {
 // and of a forked child, once there is a ledger.
 void PrepareExitScan();
 
-// Whether it is asked for.
+// Whether it is asked for and ready; or may become so, where the shim waits for
+// the first call to reach it (a program that has a malloc of its own, or that
+// only looks so, as one does that takes malloc's address).
 bool ScansAtExit();
+bool MayScanAtExit();
 
 // Has what runs at the very end called: ExitEnds(), after all handlers and
 // destructors. Once; before the program's own start.

@@ -17,6 +17,7 @@ using heapledger::preload::CallerState;
 using heapledger::preload::ExitBegins;
 using heapledger::preload::ExitEnds;
 using heapledger::preload::g_real_process;
+using heapledger::preload::MayScanAtExit;
 using heapledger::preload::ProcessExits;
 using heapledger::preload::ProcessOrBorrowerExits;
 using heapledger::preload::RealProcess;
@@ -161,7 +162,7 @@ HEAPLEDGER_EXPORT int __libc_start_main(Main main, int argc, char** argv,
                                         void (*loader_fini)(),
                                         void* stack_end) {
   if (g_real_process.start_main == nullptr) g_real_process.Resolve();
-  if (ScansAtExit()) {
+  if (MayScanAtExit()) {
     WatchTheEnd();
     g_main = main;
     main = heapledger_main;
