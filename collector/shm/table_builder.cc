@@ -252,8 +252,8 @@ void TableBuilder::LeaveShimOut(std::vector<std::uint32_t>* frames) const {
     const std::uint32_t module = tables_->frames[index].module;
     if (module >= tables_->modules.size()) return false;
     const std::string_view path = tables_->modules[module].path;
-    constexpr std::string_view kShim = "libheapledger";
-    return path.substr(path.rfind('/') + 1).starts_with(kShim);
+    const std::string_view name = path.substr(path.rfind('/') + 1);
+    return name == "libheapledger.so" || name == "libheapledger-checking.so";
   });
 }
 
