@@ -26,6 +26,8 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::CallsiteRecord>;
     case ExtentKind::kCounters:
       return kPagesOf<ledger::CounterCell>;
+    case ExtentKind::kLeaks:
+      return kPagesOf<ledger::LeakCell>;
     case ExtentKind::kNone:
       break;
   }

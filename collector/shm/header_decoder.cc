@@ -76,6 +76,22 @@ ProcessState StateOf(std::uint32_t value, std::uint64_t* corrupt) {
   return ProcessState::kStarting;
 }
 
+ScanState ScanStateOf(std::uint32_t value) {
+  switch (static_cast<ledger::ScanState>(value)) {
+    case ledger::ScanState::kNotAsked:
+      return ScanState::kNotAsked;
+    case ledger::ScanState::kPending:
+      return ScanState::kPending;
+    case ledger::ScanState::kRunning:
+      return ScanState::kRunning;
+    case ledger::ScanState::kComplete:
+      return ScanState::kComplete;
+    case ledger::ScanState::kIncomplete:
+      return ScanState::kIncomplete;
+  }
+  return ScanState::kUnknown;
+}
+
 MeasureMode ModeOf(std::uint32_t value) {
   switch (static_cast<ledger::Mode>(value)) {
     case ledger::Mode::kExact:
@@ -127,6 +143,21 @@ void DecodeHeader(const Words& header, LedgerSnapshot& snapshot) {
     snapshot.degraded[kind] = HeaderNumber<U64>(
         header, offsetof(Header, degraded) + kind * sizeof(U64));
   }
+}
+
+LeakScan DecodeScan(const Words& header) {
+  using U32 = std::uint32_t;
+  using U64 = std::uint64_t;
+  LeakScan scan;
+  scan.state = ScanStateOf(HEAPLEDGER_HEADER_FIELD(U32, scan_state));
+  scan.reason = HEAPLEDGER_HEADER_FIELD(U32, scan_reason);
+  scan.blocks = HEAPLEDGER_HEADER_FIELD(U64, scan_blocks);
+  scan.unreachable = HEAPLEDGER_HEADER_FIELD(U64, scan_unreachable);
+  scan.threads = HEAPLEDGER_HEADER_FIELD(U64, scan_threads);
+  scan.root_bytes = HEAPLEDGER_HEADER_FIELD(U64, scan_root_bytes);
+  scan.duration_ns = HEAPLEDGER_HEADER_FIELD(U64, scan_duration_ns);
+  scan.pause_ns = HEAPLEDGER_HEADER_FIELD(U64, scan_pause_ns);
+  return scan;
 }
 
 #undef HEAPLEDGER_HEADER_FIELD

@@ -11,4 +11,7 @@ namespace heapledger::collector {
 // makes no sense is counted in corrupt_records.
 void DecodeHeader(const Words& header, LedgerSnapshot& snapshot);
 
+// What the header says of the scan at exit: all of it but the leaks.
+LeakScan DecodeScan(const Words& header);
+
 }  // namespace heapledger::collector

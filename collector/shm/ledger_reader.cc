@@ -15,6 +15,7 @@
 #include "collector/shm/clock.h"
 #include "collector/shm/extent_map.h"
 #include "collector/shm/header_decoder.h"
+#include "collector/shm/leak_reader.h"
 #include "collector/shm/mapped_ledger.h"
 #include "collector/shm/table_builder.h"
 #include "heapledger/ledger/layout.h"
@@ -182,8 +183,11 @@ class LedgerReader::Impl {
     LedgerSnapshot snapshot;
     snapshot.path = file_->path();
     snapshot.lineage = builder_->lineage();
+    // Before the tables: whoever is in a finished scan is in them.
+    LeakReader leaks(*file_);
+    absl::Status ok = leaks.Read();
     CounterSums sums(*file_);
-    absl::Status ok = sums.Read();
+    if (ok.ok()) ok = sums.Read();
     if (ok.ok()) ok = builder_->Update(*file_);
     if (!ok.ok()) return ok;
     snapshot.taken_monotonic_ns = ClockNs(CLOCK_MONOTONIC);
@@ -191,6 +195,7 @@ class LedgerReader::Impl {
     snapshot.corrupt_records = sums.corrupt();
     Book(sums.chunks(), snapshot);
     snapshot.corrupt_records += builder_->corrupt_records();
+    leaks.Book(builder_->index_of_callsite(), snapshot);
     if (ok = FinishHeader(snapshot); !ok.ok()) return ok;
     return snapshot;
   }

@@ -18,6 +18,26 @@ struct DegradedWords {
   const char* text;
 };
 
+constexpr DegradedWords kScanWords[] = {
+    {"none", "no reason"},
+    {"not_exact",
+     "the process was sampled or dormant, so not every block is known"},
+    {"untracked_block",
+     "a block lies outside the object map and may hold pointers"},
+    {"thread_missed", "a thread did not stop in time"},
+    {"too_many_threads", "there are more threads than the scan has room for"},
+    {"no_proc", "/proc does not show the process' mappings or threads"},
+    {"no_memory", "memory or address space was refused"},
+    {"timeout", "it took too long"},
+    {"too_many_mappings", "there are more mappings than the scan has room for"},
+    {"roots_unreadable", "a mapping could not be read"},
+    {"sealed", "the program gave up system calls (seccomp)"},
+    {"ledger_full", "the ledger had no room for what was found"},
+    {"signal_refused", "the signal that stops threads was refused"},
+};
+static_assert(std::size(kScanWords) ==
+              static_cast<std::size_t>(ledger::ScanReason::kSignalRefused) + 1);
+
 constexpr DegradedWords kDegradedWords[] = {
     {"stack_truncated", "stacks deeper than --max-depth were cut"},
     {"stack_incomplete", "stacks ended at a frame without unwind rules"},
@@ -159,6 +179,44 @@ std::string OffReasonText(std::uint32_t reason) {
 std::string OffReasonRemedy(std::uint32_t reason) {
   return reason < std::size(kOffWords) ? kOffWords[reason].remedy
                                        : "use a heapledger as new as the shim";
+}
+
+std::string_view ScanStateWord(ScanState state) {
+  switch (state) {
+    case ScanState::kNotAsked:
+      return "not_asked";
+    case ScanState::kPending:
+      return "pending";
+    case ScanState::kRunning:
+      return "running";
+    case ScanState::kComplete:
+      return "complete";
+    case ScanState::kIncomplete:
+      return "incomplete";
+    case ScanState::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+std::string ScanReasonWord(std::uint32_t reason) {
+  return reason < std::size(kScanWords) ? kScanWords[reason].word
+                                        : absl::StrCat("unknown_", reason);
+}
+
+std::string ScanReasonText(std::uint32_t reason) {
+  return reason < std::size(kScanWords)
+             ? kScanWords[reason].text
+             : absl::StrCat("reason ", reason,
+                            ", which this build does not know");
+}
+
+LeakCounts& LeakCounts::operator+=(const LeakCounts& other) {
+  direct_bytes += other.direct_bytes;
+  direct_objects += other.direct_objects;
+  indirect_bytes += other.indirect_bytes;
+  indirect_objects += other.indirect_objects;
+  return *this;
 }
 
 HeapCounters& HeapCounters::operator+=(const HeapCounters& other) {

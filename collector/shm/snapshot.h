@@ -60,6 +60,52 @@ std::string OffReasonWord(std::uint32_t reason);
 std::string OffReasonText(std::uint32_t reason);
 std::string OffReasonRemedy(std::uint32_t reason);
 
+// What came of the reachability scan at exit.
+enum class ScanState {
+  kNotAsked,
+  kPending,     // asked for; the process has not come to its end, or was killed
+  kRunning,     // at it, or killed at it
+  kComplete,    // LeakScan::leaks is all there is
+  kIncomplete,  // given up: LeakScan::reason says why, and nothing is known
+  kUnknown,
+};
+// A word for JSON and labels ("not_asked"), and for a reason of kIncomplete the
+// word and the reason in words (without a full stop).
+std::string_view ScanStateWord(ScanState state);
+std::string ScanReasonWord(std::uint32_t reason);
+std::string ScanReasonText(std::uint32_t reason);
+
+// What no pointer reached when the process ended: itself, or through blocks
+// that are leaked.
+struct LeakCounts {
+  std::uint64_t direct_bytes = 0;
+  std::uint64_t direct_objects = 0;
+  std::uint64_t indirect_bytes = 0;
+  std::uint64_t indirect_objects = 0;
+
+  LeakCounts& operator+=(const LeakCounts& other);
+  friend bool operator==(const LeakCounts&, const LeakCounts&) = default;
+};
+
+struct LeakRecord {
+  std::uint32_t callsite = 0;  // index into LedgerSnapshot::callsites()
+  LeakCounts counts;
+};
+
+struct LeakScan {
+  ScanState state = ScanState::kNotAsked;
+  std::uint32_t reason = 0;
+  std::uint64_t blocks = 0;       // looked at
+  std::uint64_t unreachable = 0;  // of these
+  std::uint64_t threads = 0;      // stopped for it
+  std::uint64_t root_bytes = 0;   // read as roots
+  std::uint64_t duration_ns = 0;
+  std::uint64_t pause_ns = 0;  // other threads stood still
+  // By callsite index, each once; empty unless kComplete. `totals` is its sum.
+  std::vector<LeakRecord> leaks;
+  LeakCounts totals;
+};
+
 // Sums over shards. `inherited` is what was live at the fork that made this
 // process: it is part of live, and of neither allocated nor any rate.
 struct HeapCounters {
@@ -172,6 +218,7 @@ struct LedgerSnapshot {
   HeapCounters totals;
   HeapCounters cut;  // the part of totals in callsites that are cut
   std::uint64_t peak_live_bytes = 0;
+  LeakScan scan;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;

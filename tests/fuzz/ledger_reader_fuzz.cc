@@ -19,6 +19,7 @@
 namespace {
 
 using heapledger::collector::HeapCounters;
+using heapledger::collector::LeakCounts;
 using heapledger::collector::LedgerReader;
 using heapledger::collector::LedgerSnapshot;
 using heapledger::testing::LedgerBuilder;
@@ -37,7 +38,10 @@ LedgerBuilder& SoundLedger() {
           builder->AddCallsite(builder->AddStack({inner, outer}), i);
       builder->Allocate(callsite, i, 100 * i, i);
       builder->Free(callsite, i + 1, 10 * i, i);
+      builder->leak(callsite).direct_bytes = i;
     }
+    builder->header().scan_state =
+        static_cast<std::uint32_t>(ledger::ScanState::kComplete);
     return builder;
   }();
   return built;
@@ -75,6 +79,12 @@ void Check(const LedgerSnapshot& snapshot) {
     }
   }
   if (!(sum == snapshot.totals)) std::abort();
+  LeakCounts leaks;
+  for (const auto& leak : snapshot.scan.leaks) {
+    if (leak.callsite >= snapshot.counters.size()) std::abort();
+    leaks += leak.counts;
+  }
+  if (!(leaks == snapshot.scan.totals)) std::abort();
   for (const auto& callsite : snapshot.callsites()) {
     for (const std::uint32_t frame : snapshot.stack(callsite)) {
       if (frame >= snapshot.tables->frames.size()) std::abort();

@@ -94,6 +94,10 @@ ledger::CounterCell& LedgerBuilder::cell(std::uint32_t callsite,
   return At<ledger::CounterCell>(callsite, shard);
 }
 
+ledger::LeakCell& LedgerBuilder::leak(std::uint32_t callsite) {
+  return At<ledger::LeakCell>(callsite);
+}
+
 std::uint32_t LedgerBuilder::AddModule(std::string_view path,
                                        std::uint64_t load_bias,
                                        std::string_view build_id) {

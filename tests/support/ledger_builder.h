@@ -41,6 +41,7 @@ class LedgerBuilder {
   void Free(std::uint32_t callsite, std::uint32_t shard, std::uint64_t bytes,
             std::uint64_t objects);
   ledger::CounterCell& cell(std::uint32_t callsite, std::uint32_t shard);
+  ledger::LeakCell& leak(std::uint32_t callsite);
 
   ledger::StackNode& node(std::uint32_t id);
   ledger::FrameRecord& frame(std::uint32_t id);

@@ -114,6 +114,17 @@ struct Header {
   // was last armed and disarmed, 0 where it never was.
   AtomicU64 armed_realtime_ns;
   AtomicU64 disarmed_realtime_ns;
+
+  // The reachability scan at exit. The records of leaks are written before
+  // `scan_state` says kComplete (release), and never change after it.
+  AtomicU32 scan_state;        // ScanState
+  AtomicU32 scan_reason;       // ScanReason: why kIncomplete
+  AtomicU64 scan_blocks;       // live when the end began
+  AtomicU64 scan_unreachable;  // of these: no pointer, and still live at last
+  AtomicU64 scan_threads;      // stopped beside the one that ends the process
+  AtomicU64 scan_root_bytes;   // read as roots
+  AtomicU64 scan_duration_ns;  // of the whole scan
+  AtomicU64 scan_pause_ns;     // during which the other threads stood still
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
@@ -143,6 +154,7 @@ enum class ExtentKind : std::uint8_t {
   kNodes = 3,
   kCallsites = 4,
   kCounters = 5,
+  kLeaks = 6,
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
@@ -239,6 +251,16 @@ struct CounterCell {
 };
 static_assert(sizeof(CounterCell) == 32);
 
+// What the scan at exit found of one callsite: blocks that no pointer reached
+// (direct), and those reached from such blocks alone (indirect).
+struct LeakCell {
+  AtomicU64 direct_bytes;
+  AtomicU64 direct_objects;
+  AtomicU64 indirect_bytes;
+  AtomicU64 indirect_objects;
+};
+static_assert(sizeof(LeakCell) == 32);
+
 // Which table a record belongs to, and the pages of one of its extents.
 template <typename Record>
 struct Chunking;
@@ -268,6 +290,12 @@ struct Chunking<CounterCell> {
   static constexpr std::uint32_t kPages = 4;
 };
 
+template <>
+struct Chunking<LeakCell> {
+  static constexpr ExtentKind kKind = ExtentKind::kLeaks;
+  static constexpr std::uint32_t kPages = 4;
+};
+
 template <typename Record>
 inline constexpr std::uint32_t kRecordsPerChunk =
     Chunking<Record>::kPages* kPageBytes / sizeof(Record);
@@ -276,6 +304,7 @@ inline constexpr std::uint32_t kRecordsPerChunk =
 // that a callsite exists only where it can be booked.
 static_assert(kRecordsPerChunk<CallsiteRecord> == 512);
 static_assert(kRecordsPerChunk<CounterCell> == 512);
+static_assert(kRecordsPerChunk<LeakCell> == 512);
 static_assert(kRecordsPerChunk<FrameRecord> == 1024);
 static_assert(kRecordsPerChunk<StackNode> == 2048);
 

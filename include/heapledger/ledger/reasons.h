@@ -65,6 +65,34 @@ enum class Degraded : std::uint32_t {
   kCount = 13,
 };
 
+// How far the scan at exit came. A process that ended with kPending or kRunning
+// was not judged: it was killed, aborted, replaced, or left by a raw system
+// call.
+enum class ScanState : std::uint32_t {
+  kNotAsked = 0,
+  kPending = 1,     // asked for; the program has not begun to end
+  kRunning = 2,     // the program ends; what was found is not booked yet
+  kComplete = 3,    // the leaks in the ledger are all that there are
+  kIncomplete = 4,  // given up, see ScanReason; no leak was booked
+};
+
+// Why a scan at exit says nothing.
+enum class ScanReason : std::uint32_t {
+  kNone = 0,
+  kNotExact = 1,        // sampled, or dormant for a time: blocks are unknown
+  kUntrackedBlock = 2,  // a block outside the object map may hold pointers
+  kThreadMissed = 3,    // a thread did not stop in time
+  kTooManyThreads = 4,
+  kNoProc = 5,           // /proc does not show mappings or threads
+  kNoMemory = 6,         // address space or memory was refused
+  kTimeout = 7,          // it took too long
+  kTooManyMappings = 8,  // more than the tables hold
+  kRootsUnreadable = 9,  // the kernel refused to copy a mapping that it lists
+  kSealed = 10,          // the program gave up system calls (seccomp)
+  kLedgerFull = 11,      // no room to book what was found
+  kSignalRefused = 12,   // no handler for the signal that stops threads
+};
+
 // Bits of the low half of the control word. A reader sets them and leaves the
 // high half alone, which is the target's own; the target takes them all at its
 // next allocation, acts, and adds 1 to `control_ack`. Bits that it does not

@@ -42,7 +42,10 @@ void Fill(LedgerBuilder& builder) {
         builder.AddCallsite(builder.AddStack(stack), c % 9 == 0 ? 8U : 0U);
     builder.Allocate(id, c % 4, 1000 + c, 10);
     builder.Free(id, (c + 1) % 4, c, 1);
+    builder.leak(id).direct_bytes = c;
   }
+  builder.header().scan_state =
+      static_cast<std::uint32_t>(ledger::ScanState::kComplete);
 }
 
 void CheckInvariants(const LedgerSnapshot& snapshot) {
@@ -56,6 +59,12 @@ void CheckInvariants(const LedgerSnapshot& snapshot) {
               counters.inherited_objects + counters.allocated_objects);
   }
   ASSERT_EQ(sum, snapshot.totals);
+  LeakCounts leaks;
+  for (const LeakRecord& leak : snapshot.scan.leaks) {
+    ASSERT_LT(leak.callsite, snapshot.counters.size());
+    leaks += leak.counts;
+  }
+  ASSERT_EQ(leaks, snapshot.scan.totals);
   for (const CallsiteInfo& callsite : snapshot.callsites()) {
     for (const std::uint32_t frame : snapshot.stack(callsite)) {
       ASSERT_LT(frame, snapshot.tables->frames.size());
