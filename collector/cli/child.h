@@ -22,10 +22,17 @@ struct ChildResult {
   int start_error = 0;  // errno of what kept it from starting
 };
 
+// What to do while the program runs.
+struct Meanwhile {
+  std::function<void()> tick;
+  int every_ms = 1000;
+  int wake = -1;  // a descriptor: tick whenever it is readable, too
+};
+
 // Runs `command` until it ends, with `environment` added to ours and its own
-// pid in HEAPLEDGER_ROOT_PID. `tick` is called about once a second meanwhile.
+// pid in HEAPLEDGER_ROOT_PID.
 ChildResult RunChild(const std::vector<std::string>& command,
                      const std::map<std::string, std::string>& environment,
-                     const std::function<void()>& tick);
+                     const Meanwhile& meanwhile);
 
 }  // namespace heapledger::collector::cli

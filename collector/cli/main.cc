@@ -46,10 +46,10 @@ int Dispatch(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.footer("Example: heapledger run -- ls -lR /usr/include");
-  const Verb verbs[] = {AddRun(app, line),     AddPs(app, line),
-                        AddTop(app, line),     AddReport(app, line),
-                        AddArm(app, line),     AddDisarm(app, line),
-                        AddCollect(app, line), AddDoctor(app, line)};
+  const Verb verbs[] = {
+      AddRun(app, line),    AddPs(app, line),      AddTop(app, line),
+      AddReport(app, line), AddArm(app, line),     AddDisarm(app, line),
+      AddGate(app, line),   AddCollect(app, line), AddDoctor(app, line)};
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {

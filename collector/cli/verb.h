@@ -40,6 +40,7 @@ Verb AddTop(CLI::App& parent, const CommandLine& line);
 Verb AddReport(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
+Verb AddGate(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
 Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 

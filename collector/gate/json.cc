@@ -184,6 +184,9 @@ std::string JsonText(const Judgement& judgement, const GateFacts& facts) {
     json.End('}');
   }
   json.End(']');
+  json.NewLine().Key("remarks").Begin('[');
+  for (const std::string& remark : judgement.remarks) json.String(remark);
+  json.End(']');
   WriteImages(judgement, json);
   WriteRules(judgement, json);
   json.End('}');

@@ -180,6 +180,12 @@ void CollectUnmeasured(std::span<const Round> rounds, Judgement& judgement) {
     judgement.unmeasured.push_back(std::move(missing));
   };
   for (const Round& round : rounds) {
+    for (const std::string& remark : round.remarks) {
+      if (std::ranges::find(judgement.remarks, remark) ==
+          judgement.remarks.end()) {
+        judgement.remarks.push_back(remark);
+      }
+    }
     for (const MissingImage& missing : round.missing) add(missing);
     for (const ProcessImage& image : round.images) {
       if (image.fate != ImageFate::kNotJudged) continue;

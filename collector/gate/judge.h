@@ -70,6 +70,7 @@ struct Judgement {
   std::vector<ProcessImage> images;                      // of the last round
   std::vector<MissingImage> unmeasured;  // of all rounds, each program once
   bool unmeasured_allowed = false;
+  std::vector<std::string> remarks;  // of all rounds, each once
   Amount reachable;  // live at the end of judged images, in the last round
   std::vector<SuppressionRule> unused_rules;
   std::vector<SuppressionRule> expired_rules;  // and that would have fitted

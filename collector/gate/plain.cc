@@ -82,6 +82,9 @@ std::string PlainText(const Judgement& judgement, const GateFacts& facts) {
   for (const MissingImage& missing : judgement.unmeasured) {
     absl::StrAppend(&text, "  not measured: ", MissingSentence(missing), "\n");
   }
+  for (const std::string& remark : judgement.remarks) {
+    absl::StrAppend(&text, "  note: ", OneLine(remark), "\n");
+  }
   if (judgement.reachable.objects != 0) {
     absl::StrAppend(&text, "  still reachable at the end: ",
                     AmountText(judgement.reachable), "\n");

@@ -47,6 +47,8 @@ struct Round {
   std::vector<MissingImage> missing;
   // Those with unreachable blocks; with all that are live, where asked for.
   std::map<Fingerprint, Finding> callsites;
+  // What a reader must know of the round, without a full stop.
+  std::vector<std::string> remarks;
   // As a shell gives it; 128 + n for a signal.
   int program_status = 0;
 };
