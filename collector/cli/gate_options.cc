@@ -41,13 +41,12 @@ void AddPolicyOptions(CLI::App& app, gate::Policy& policy) {
   app.add_option("--max-allocs", policy.max_allocations,
                  "Allocations that all processes may make")
       ->type_name("N");
-  CLI::Option* const unreachable = app.add_flag_callback(
+  app.add_flag_callback(
       "--unreachable-only", [&policy] { policy.tell_reachable = false; },
       "Say nothing of memory that is still reachable");
   app.add_flag_callback(
-         "--all-live", [&policy] { policy.judged = gate::Judged::kAllLive; },
-         "Fail on whatever was not freed, reachable or not")
-      ->excludes(unreachable);
+      "--all-live", [&policy] { policy.judged = gate::Judged::kAllLive; },
+      "Fail on whatever was not freed, reachable or not");
   app.add_flag("--allow-unmeasured", policy.allow_unmeasured,
                "Pass although a process could not be judged");
 }
@@ -121,6 +120,12 @@ absl::Status CheckOptions(const GateOptions& options) {
   if (options.command.empty()) {
     return absl::InvalidArgumentError(
         "no command to run; give one: heapledger gate -- CMD");
+  }
+  if (options.policy.judged == gate::Judged::kAllLive &&
+      !options.policy.tell_reachable) {
+    return absl::InvalidArgumentError(
+        "--all-live and --unreachable-only contradict each other; leave one "
+        "out");
   }
   if (options.update_baseline && options.baseline.empty()) {
     return absl::InvalidArgumentError(

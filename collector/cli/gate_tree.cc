@@ -30,6 +30,11 @@ bool SameProgram(const std::string& seen, const std::string& exe) {
          WithoutDeleted(seen) == WithoutDeleted(exe);
 }
 
+std::string NameOf(const SeenImage& image) {
+  return image.program.empty() ? image.short_name
+                               : std::string(BaseName(image.program));
+}
+
 std::string WhyFromMarker(std::uint32_t reason) {
   return absl::StrCat(OffReasonText(reason), "; ", OffReasonRemedy(reason));
 }
@@ -141,10 +146,10 @@ std::vector<gate::MissingImage> GateTree::Missing(
     const auto marker = by_pid.find(image.pid);
     told.insert(image.pid);
     if (marker == by_pid.end()) {
-      missing.push_back({image.pid, std::string(BaseName(image.program)),
+      missing.push_back({image.pid, NameOf(image),
                          WhyWithoutLedger(WithoutDeleted(image.program))});
     } else if (!not_followed(*marker->second)) {
-      missing.push_back({image.pid, std::string(BaseName(image.program)),
+      missing.push_back({image.pid, NameOf(image),
                          WhyFromMarker(*marker->second->off_reason)});
     }
   }

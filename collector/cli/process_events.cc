@@ -13,8 +13,10 @@
 #include <cstring>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "collector/shm/process_identity.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -46,6 +48,12 @@ std::string ProgramOf(std::uint32_t pid) {
   return std::filesystem::read_symlink(absl::StrCat("/proc/", pid, "/exe"),
                                        gone)
       .string();
+}
+
+// What a process is still called when nobody has waited for it yet.
+std::string ShortNameOf(std::uint32_t pid) {
+  const auto stat = ReadProcessStat("/proc", pid);
+  return stat ? stat->comm : "";
 }
 
 }  // namespace
@@ -133,7 +141,9 @@ void ProcessEvents::TakeEvent(const char* data) {
     const auto pid =
         static_cast<std::uint32_t>(event.event_data.exec.process_tgid);
     if (!tree_.contains(pid)) return;
-    images_.push_back({pid, event.timestamp_ns, ProgramOf(pid)});
+    SeenImage image{pid, event.timestamp_ns, ProgramOf(pid), ""};
+    if (image.program.empty()) image.short_name = ShortNameOf(pid);
+    images_.push_back(std::move(image));
   }
 }
 

@@ -24,6 +24,7 @@ struct SeenImage {
   std::uint32_t pid = 0;
   std::uint64_t begin_monotonic_ns = 0;
   std::string program;  // path; empty where it ended before one could look
+  std::string short_name = {};  // then, perhaps; 15 characters of it
 };
 
 class ProcessEvents {

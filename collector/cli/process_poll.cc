@@ -41,7 +41,7 @@ std::vector<SeenImage> ProcessPoll::WithoutShim() const {
   std::vector<SeenImage> images;
   for (const auto& [key, seen] : seen_) {
     if (seen.looks < 2 || seen.has_shim) continue;
-    images.push_back({key.first, 0, key.second});
+    images.push_back({key.first, 0, key.second, ""});
   }
   return images;
 }
