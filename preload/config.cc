@@ -51,6 +51,8 @@ void Apply(Config& config, const char* setting) {
   if (!StartsWith(setting, "HEAPLEDGER_", &setting)) return;
   if (StartsWith(setting, "DISABLE=", &value)) {
     config.disabled = *value != '\0' && !Same(value, "0");
+  } else if (StartsWith(setting, "SCAN=", &value)) {
+    config.scan_at_exit = Same(value, "exit");
   } else if (StartsWith(setting, "DIR=", &value)) {
     // A relative directory would move with the program's working directory.
     if (*value == '/') Copy(value, config.directory, sizeof config.directory);

@@ -26,6 +26,8 @@ struct Config {
   std::uint32_t sample_bytes = 0;
   std::uint64_t cap_bytes = ledger::kDefaultCapBytes;
   bool disabled = false;
+  // Look for unreachable blocks when the process ends.
+  bool scan_at_exit = false;
   // Empty: the default directories.
   char directory[kDirectoryBytes] = {};
   // Which children are measured: "all", "none" or names with commas.

@@ -5,6 +5,7 @@
 #include <sys/auxv.h>
 #include <sys/syscall.h>
 
+#include "preload/exit_scan.h"
 #include "preload/raw_io.h"
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
@@ -189,6 +190,7 @@ void StartImage(Cause cause) {
   process->armed_late = process->config.mode == ledger::Mode::kDormant;
   PublishSegment(process->segment);
   OpenGate(*process, FirstGate(*process));
+  PrepareExitScan();
 }
 
 // Makes a state the calling thread's.
@@ -253,6 +255,7 @@ void StartChild(Process& process) {
     CopyCoverage(parent->file().header(), g_books->file().header());
     PublishSegment(process.segment);
     OpenGate(process, process.gate.load(std::memory_order_relaxed));
+    PrepareExitScan();
     Adopt(state);
   } else {
     GoOff(process.config, process.identity, reason);
@@ -339,7 +342,10 @@ void ModulesChanged() {
 
 namespace {
 
-__attribute__((constructor)) void OnLoad() { Start(Cause::kLoaded); }
+__attribute__((constructor)) void OnLoad() {
+  Start(Cause::kLoaded);
+  WatchTheEnd();
+}
 __attribute__((destructor)) void OnUnload() { ProcessExits(); }
 
 }  // namespace

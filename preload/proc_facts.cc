@@ -64,4 +64,24 @@ std::uint64_t StartTimeTicks(std::uint32_t pid, char* comm) {
   return ticks;
 }
 
+long SeccompFilters() {
+  // Too large for a fiber's stack. Read by one thread at a time.
+  static char text[4096];
+  if (raw::ReadFile("/proc/thread-self/status", text, sizeof text) <= 0) {
+    return -1;
+  }
+  constexpr char kName[] = "\nSeccomp_filters:\t";
+  for (const char* at = text; *at != '\0'; ++at) {
+    std::size_t same = 0;
+    while (kName[same] != '\0' && at[same] == kName[same]) ++same;
+    if (kName[same] != '\0') continue;
+    long filters = 0;
+    for (const char* c = at + same; *c >= '0' && *c <= '9'; ++c) {
+      filters = filters * 10 + (*c - '0');
+    }
+    return filters;
+  }
+  return -1;
+}
+
 }  // namespace heapledger::preload

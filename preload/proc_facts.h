@@ -14,4 +14,8 @@ std::uint64_t PidNamespace();
 // `comm` (16 bytes), where given, takes the process' name.
 std::uint64_t StartTimeTicks(std::uint32_t pid, char* comm = nullptr);
 
+// How many seccomp filters the calling thread is under; negative where the
+// kernel does not say.
+long SeccompFilters();
+
 }  // namespace heapledger::preload

@@ -63,16 +63,40 @@ void* FindInVdso(const char* name) {
   return nullptr;
 }
 
+std::uint64_t Nanoseconds(const timespec& now) {
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
 std::uint64_t ClockNs(long clock) {
   timespec now{};
   if (g_clock == nullptr || g_clock(clock, &now) != 0) {
     Call(SYS_clock_gettime, clock, Address(&now));
   }
-  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000ULL +
-         static_cast<std::uint64_t>(now.tv_nsec);
+  return Nanoseconds(now);
 }
 
 }  // namespace
+
+constinit OwnRanges g_own_ranges;
+
+void OwnRanges::Add(std::uint64_t start, std::uint64_t bytes) {
+  const std::uint32_t at = count_.fetch_add(1, std::memory_order_acq_rel);
+  if (at >= kCapacity) return;
+  ranges_[at].start.store(start, std::memory_order_relaxed);
+  // Release: pairs with the acquire in ForEach().
+  ranges_[at].bytes.store(bytes, std::memory_order_release);
+}
+
+void OwnRanges::Remove(std::uint64_t start) {
+  const std::uint32_t count = count_.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < count && i < kCapacity; ++i) {
+    if (ranges_[i].start.load(std::memory_order_relaxed) != start) continue;
+    ranges_[i].bytes.store(0, std::memory_order_release);
+    // Its start may be a new range's.
+    ranges_[i].start.store(0, std::memory_order_relaxed);
+  }
+}
 
 void* MapPrivate(std::size_t bytes) {
   const long at =
@@ -82,10 +106,12 @@ void* MapPrivate(std::size_t bytes) {
   if (bytes >= kHugePageBytes) {
     Call(SYS_madvise, at, static_cast<long>(bytes), MADV_NOHUGEPAGE);
   }
+  g_own_ranges.Add(static_cast<std::uint64_t>(at), bytes);
   return reinterpret_cast<void*>(at);
 }
 
 void Unmap(void* at, std::size_t bytes) {
+  g_own_ranges.Remove(reinterpret_cast<std::uint64_t>(at));
   Call(SYS_munmap, Address(at), static_cast<long>(bytes));
 }
 
@@ -98,6 +124,7 @@ void* MapShared(int file, std::size_t bytes) {
                        PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (Failed(at)) return nullptr;
   Call(SYS_madvise, at, static_cast<long>(bytes), MADV_DONTDUMP);
+  g_own_ranges.Add(static_cast<std::uint64_t>(at), bytes);
   return reinterpret_cast<void*>(at);
 }
 
@@ -159,6 +186,11 @@ void FindClock() {
 // which a program may forbid itself (strict seccomp does).
 std::uint64_t MonotonicNs() { return ClockNs(CLOCK_MONOTONIC_COARSE); }
 std::uint64_t RealtimeNs() { return ClockNs(CLOCK_REALTIME_COARSE); }
+std::uint64_t PreciseNs() {
+  timespec now{};
+  Call(SYS_clock_gettime, CLOCK_MONOTONIC, Address(&now));
+  return Nanoseconds(now);
+}
 bool HasClock() { return g_clock != nullptr; }
 
 }  // namespace heapledger::preload::raw

@@ -4,6 +4,7 @@
 // failure.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -63,5 +64,43 @@ bool HasClock();
 // To within a few milliseconds.
 std::uint64_t MonotonicNs();
 std::uint64_t RealtimeNs();
+
+// Exact, by a system call: for what is asked for once.
+std::uint64_t PreciseNs();
+
+// What MapPrivate() and MapShared() gave, so that a scan can leave it out.
+class OwnRanges {
+ public:
+  void Add(std::uint64_t start, std::uint64_t bytes);
+  void Remove(std::uint64_t start);
+  // Calls `visit(start, end)` for every range that was not unmapped. False
+  // where there were too many to keep account of.
+  template <typename Visit>
+  bool ForEach(Visit&& visit) const {
+    const std::uint32_t count = count_.load(std::memory_order_acquire);
+    for (std::uint32_t i = 0; i < count && i < kCapacity; ++i) {
+      const std::uint64_t bytes =
+          ranges_[i].bytes.load(std::memory_order_acquire);
+      if (bytes == 0) continue;
+      const std::uint64_t start =
+          ranges_[i].start.load(std::memory_order_relaxed);
+      visit(start, start + bytes);
+    }
+    return count <= kCapacity;
+  }
+
+ private:
+  // A range of 2 MiB for every 16 MiB of heap, and a few more.
+  static constexpr std::uint32_t kCapacity = 8192;
+
+  struct OwnRange {
+    std::atomic<std::uint64_t> start{0};
+    std::atomic<std::uint64_t> bytes{0};  // set last; 0: gone
+  };
+  std::atomic<std::uint32_t> count_{0};
+  OwnRange ranges_[kCapacity];
+};
+
+[[gnu::visibility("hidden")]] extern OwnRanges g_own_ranges;
 
 }  // namespace heapledger::preload::raw

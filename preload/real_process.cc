@@ -7,10 +7,23 @@ namespace heapledger::preload {
 
 constinit RealProcess g_real_process;
 
+namespace {
+
+template <typename Function>
+void Find(Function& function, const char* name) {
+  function = reinterpret_cast<Function>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
 void RealProcess::Resolve() {
-  exit_now = reinterpret_cast<void (*)(int)>(dlsym(RTLD_NEXT, "_exit"));
-  quick_exit = reinterpret_cast<void (*)(int)>(dlsym(RTLD_NEXT, "quick_exit"));
-  dlclose = reinterpret_cast<int (*)(void*)>(dlsym(RTLD_NEXT, "dlclose"));
+  Find(start_main, "__libc_start_main");
+  Find(exit, "exit");
+  Find(exit_now, "_exit");
+  Find(quick_exit, "quick_exit");
+  Find(dlclose, "dlclose");
+  Find(prctl, "prctl");
+  Find(syscall, "syscall");
 }
 
 }  // namespace heapledger::preload

@@ -6,9 +6,17 @@
 namespace heapledger::preload {
 
 struct RealProcess {
+  using Main = int (*)(int, char**, char**);
+
+  int (*start_main)(Main, int, char**, void (*)(), void (*)(), void (*)(),
+                    void*) = nullptr;  // __libc_start_main
+  void (*exit)(int) = nullptr;
   void (*exit_now)(int) = nullptr;  // _exit
   void (*quick_exit)(int) = nullptr;
   int (*dlclose)(void*) = nullptr;
+  int (*prctl)(int, unsigned long, unsigned long, unsigned long,
+               unsigned long) = nullptr;
+  long (*syscall)(long, long, long, long, long, long, long) = nullptr;
 
   void Resolve();
 };

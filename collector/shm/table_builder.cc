@@ -214,6 +214,7 @@ absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
   if (absl::Status ok = WalkStack(file, callsite.node, &stack); !ok.ok()) {
     return ok;
   }
+  LeaveShimOut(&stack);
   CallsiteInfo& info = callsite.info;
   info.depth = static_cast<std::uint32_t>(stack.size());
   const std::uint64_t hash = absl::Hash<std::vector<std::uint32_t>>{}(stack);
@@ -242,6 +243,18 @@ absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
   index_of_callsite_[info.id] = index;
   callsite_by_hash_.emplace(hash, index);
   return absl::OkStatus();
+}
+
+// Where a scan at exit is asked for, the shim stands between libc and main.
+// That is no part of the program: its stacks are the same with and without.
+void TableBuilder::LeaveShimOut(std::vector<std::uint32_t>* frames) const {
+  std::erase_if(*frames, [this](std::uint32_t index) {
+    const std::uint32_t module = tables_->frames[index].module;
+    if (module >= tables_->modules.size()) return false;
+    const std::string_view path = tables_->modules[module].path;
+    constexpr std::string_view kShim = "libheapledger";
+    return path.substr(path.rfind('/') + 1).starts_with(kShim);
+  });
 }
 
 // What cannot be followed ends the stack and counts as one corrupt record.

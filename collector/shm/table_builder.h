@@ -62,6 +62,7 @@ class TableBuilder {
   absl::Status ReadModules(const MappedLedger& file);
   void LearnModule(std::uint32_t id, std::span<const std::uint64_t> record);
   absl::Status AddCallsite(const MappedLedger& file, NewCallsite callsite);
+  void LeaveShimOut(std::vector<std::uint32_t>* frames) const;
   absl::Status WalkStack(const MappedLedger& file, std::uint32_t node,
                          std::vector<std::uint32_t>* frames);
   absl::StatusOr<std::uint64_t> NodeWord(const MappedLedger& file,

@@ -70,6 +70,18 @@ class BootstrapPool {
            (extra == nullptr || visit_all(extra, kExtraBytes));
   }
 
+  // Calls `visit(start, end)` for the memory that blocks were taken from: the
+  // program's, though it lies among ours.
+  template <typename Visit>
+  void ForEachArea(Visit&& visit) const {
+    const auto own = reinterpret_cast<std::uint64_t>(own_);
+    visit(own, own + kOwnBytes);
+    const std::byte* const extra = extra_.load(std::memory_order_acquire);
+    if (extra == nullptr) return;
+    const auto more = reinterpret_cast<std::uint64_t>(extra);
+    visit(more, more + kExtraBytes);
+  }
+
   // Whether any block was ever taken.
   bool ever_used() const {
     return own_used_.load(std::memory_order_relaxed) != 0 ||

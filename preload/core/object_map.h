@@ -150,6 +150,27 @@ class ObjectMap {
     }
   }
 
+  // Reads a slot without clearing it.
+  static BlockRecord Read(const Slot* slot) {
+    const std::uint32_t word = slot->load(std::memory_order_relaxed);
+    const std::uint32_t code = word >> ledger::kCallsiteBits;
+    BlockRecord record{word & kCallsiteMask, code};
+    if (code >= kTwoSlots) {
+      record.bytes = slot[1].load(std::memory_order_relaxed);
+      if (code == kTwoSlots) {
+        record.bytes |= std::uint64_t{slot[2].load(std::memory_order_relaxed)}
+                        << 32;
+      }
+    }
+    return record;
+  }
+
+  // How many leaves there are; false where ForEach() does not see all of them.
+  bool CountLeaves(std::uint32_t* leaves) const {
+    *leaves = leaf_list_[0].load(std::memory_order_acquire);
+    return *leaves < kMaxLeaves;
+  }
+
   std::uint64_t directory_address() const {
     return reinterpret_cast<std::uint64_t>(directory_);
   }
@@ -185,21 +206,6 @@ class ObjectMap {
     }
     slot->store(Pack(wide ? kTwoSlots : kOneSlot, callsite),
                 std::memory_order_relaxed);
-  }
-
-  // Reads a slot without clearing it.
-  static BlockRecord Read(const Slot* slot) {
-    const std::uint32_t word = slot->load(std::memory_order_relaxed);
-    const std::uint32_t code = word >> ledger::kCallsiteBits;
-    BlockRecord record{word & kCallsiteMask, code};
-    if (code >= kTwoSlots) {
-      record.bytes = slot[1].load(std::memory_order_relaxed);
-      if (code == kTwoSlots) {
-        record.bytes |= std::uint64_t{slot[2].load(std::memory_order_relaxed)}
-                        << 32;
-      }
-    }
-    return record;
   }
 
   [[gnu::noinline]] static BlockRecord TakeLarge(Slot* slot) {

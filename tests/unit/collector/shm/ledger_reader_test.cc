@@ -308,6 +308,21 @@ TEST(LedgerReaderTest, LeavesOutWhatPointsNowhere) {
   EXPECT_EQ(snapshot.corrupt_records, 3U);
 }
 
+TEST(LedgerReaderTest, LeavesTheShimOutOfStacks) {
+  LedgerBuilder builder;
+  const auto program = builder.AddModule("/usr/bin/orders", 0x10000);
+  const auto shim =
+      builder.AddModule("/usr/lib/heapledger/libheapledger.so", 0x7000'0000);
+  const auto main = builder.AddFrame(0x10010, program);
+  const auto wrapper = builder.AddFrame(0x7000'0010, shim);
+  const auto start = builder.AddFrame(0x10020, program);
+  builder.AddCallsite(builder.AddStack({main, wrapper, start}));
+  builder.AddCallsite(builder.AddStack({main, start}));
+  const LedgerSnapshot snapshot = MustTake(builder);
+  ASSERT_EQ(snapshot.callsites().size(), 1U);
+  EXPECT_EQ(PcsOf(snapshot, 0), (std::vector<std::uint64_t>{0x10010, 0x10020}));
+}
+
 TEST(LedgerReaderTest, LeavesExtentsOutThatLieOutside) {
   LedgerBuilder builder;
   const auto a = builder.AddSimpleCallsite(0x10);
