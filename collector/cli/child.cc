@@ -64,13 +64,14 @@ void Forward(int signals, pid_t child) {
 void Await(int signals, const Meanwhile& meanwhile, ChildResult& result) {
   pollfd waits[] = {{signals, POLLIN, 0}, {meanwhile.wake, POLLIN, 0}};
   for (;;) {
+    const int ready = poll(waits, 2, meanwhile.every_ms);
+    Forward(signals, result.pid);
+    if (ready == 0 || (ready > 0 && waits[1].revents != 0)) meanwhile.tick();
+    // After the tick, which may want to look at a program that has ended.
     int wait_status = 0;
     const pid_t ended = waitpid(result.pid, &wait_status, WNOHANG);
     if (ended == result.pid) return Decode(wait_status, result);
     if (ended < 0 && errno != EINTR) return;
-    const int ready = poll(waits, 2, meanwhile.every_ms);
-    Forward(signals, result.pid);
-    if (ready == 0 || (ready > 0 && waits[1].revents != 0)) meanwhile.tick();
   }
 }
 

@@ -19,8 +19,9 @@ namespace heapledger::collector::cli {
 namespace {
 
 // The shim itself clears a directory of 256 entries of the dead among them.
-constexpr std::size_t kManyLedgers = 100;
-constexpr std::uint64_t kLookNs = 200'000'000;
+constexpr std::size_t kManyLedgers = 60;
+constexpr std::size_t kFewPrograms = 30;
+constexpr std::uint64_t kLookNs = 100'000'000;
 
 bool Runs(const LedgerName& name) {
   const auto stat = ReadProcessStat("/proc", name.pid);
@@ -55,8 +56,9 @@ class RoundRunner {
   void Look() {
     tree_.Look();
     const std::uint64_t now = ClockNs(CLOCK_MONOTONIC);
-    if (now < next_look_ns_) return;
+    if (now < next_look_ns_ && tree_.started() < next_look_started_) return;
     next_look_ns_ = now + kLookNs;
+    next_look_started_ = tree_.started() + kFewPrograms;
     if (DiscoverLedgers(discovery_).ledgers.size() > kManyLedgers) MakeRoom();
   }
 
@@ -84,6 +86,8 @@ class RoundRunner {
         ClockNs(CLOCK_MONOTONIC) +
         static_cast<std::uint64_t>(plan_.wait_ms) * 1'000'000;
     const auto anything_runs = [this] {
+      tree_.Look();
+      if (tree_.AnythingRuns()) return true;
       return std::ranges::any_of(
           DiscoverLedgers(discovery_).ledgers, [](const FoundLedger& found) {
             return !found.name.replaced_image && Runs(found.name);
@@ -92,7 +96,6 @@ class RoundRunner {
     while (anything_runs() && ClockNs(CLOCK_MONOTONIC) < deadline) {
       constexpr timespec kPause = {0, 5'000'000};
       nanosleep(&kPause, nullptr);
-      tree_.Look();
     }
   }
 
@@ -108,7 +111,9 @@ class RoundRunner {
   }
 
   void Conclude(RoundOutcome& outcome) {
-    for (gate::MissingImage& missing : tree_.Missing(host_.unmeasured)) {
+    const auto path = FindProgram(plan_.command[0]);
+    for (gate::MissingImage& missing :
+         tree_.Missing(host_.unmeasured, {root_pid_, path.ok() ? *path : ""})) {
       maker_.AddMissing(std::move(missing));
     }
     outcome.round = maker_.Take(outcome.child.status);
@@ -141,6 +146,7 @@ class RoundRunner {
   DiscoveryOptions discovery_;
   HostSnapshot host_;
   std::uint64_t next_look_ns_ = 0;
+  std::size_t next_look_started_ = kFewPrograms;
   std::uint32_t root_pid_ = 0;
 };
 

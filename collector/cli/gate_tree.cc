@@ -2,6 +2,7 @@
 #include "collector/cli/gate_tree.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <map>
 #include <set>
 #include <string_view>
@@ -11,12 +12,16 @@
 #include "absl/strings/strip.h"
 #include "collector/cli/elf_facts.h"
 #include "collector/ledger/naming.h"
+#include "collector/shm/process_identity.h"
 
 namespace heapledger::collector::cli {
 namespace {
 
 // The shim's clock is the coarse one: up to a tick of 100 Hz behind.
 constexpr std::uint64_t kClockSlackNs = 10'000'000;
+
+// What the kernel keeps of a program's name (TASK_COMM_LEN).
+constexpr std::size_t kShortName = 15;
 
 // The user said so, and it is no fault.
 constexpr std::string_view kNotFollowed = "not_followed";
@@ -25,9 +30,14 @@ std::string WithoutDeleted(const std::string& path) {
   return std::string(absl::StripSuffix(path, " (deleted)"));
 }
 
-bool SameProgram(const std::string& seen, const std::string& exe) {
-  return seen.empty() || exe.empty() ||
-         WithoutDeleted(seen) == WithoutDeleted(exe);
+// As far as one can tell.
+bool MayBe(const SeenImage& seen, const std::string& exe) {
+  if (exe.empty()) return true;
+  if (!seen.program.empty()) {
+    return WithoutDeleted(seen.program) == WithoutDeleted(exe);
+  }
+  return seen.short_name.empty() ||
+         BaseName(exe).substr(0, kShortName) == seen.short_name;
 }
 
 std::string NameOf(const SeenImage& image) {
@@ -43,7 +53,7 @@ std::string WhyFromMarker(std::uint32_t reason) {
 
 std::string WhyWithoutLedger(const std::string& program) {
   if (program.empty()) {
-    return "it ended before one could look at it, and left no ledger";
+    return "it left no ledger, and ended before one could look at its file";
   }
   const auto facts = ReadElfFacts(program);
   if (facts.ok() && facts->is_elf) {
@@ -90,7 +100,7 @@ gate::ImageFate GateTree::Note(const LedgerSnapshot& snapshot) {
         return image.pid == identity.pid &&
                image.begin_monotonic_ns > created &&
                (image.begin_monotonic_ns > created + kClockSlackNs ||
-                !SameProgram(image.program, identity.exe));
+                !MayBe(image, identity.exe));
       });
   return replaced ? gate::ImageFate::kReplaced : gate::ImageFate::kJudged;
 }
@@ -102,8 +112,7 @@ std::vector<SeenImage> GateTree::WithoutLedger() const {
     std::vector<SeenImage> images = poll_.WithoutShim();
     std::erase_if(images, [this](const SeenImage& image) {
       return std::ranges::any_of(ledgers_, [&](const Ledger& ledger) {
-        return ledger.pid == image.pid &&
-               SameProgram(image.program, ledger.program);
+        return ledger.pid == image.pid && MayBe(image, ledger.program);
       });
     });
     return images;
@@ -120,7 +129,7 @@ std::vector<SeenImage> GateTree::WithoutLedger() const {
     const bool fits = !ledgers.empty() &&
                       ledgers.back()->created_monotonic_ns + kClockSlackNs >=
                           image->begin_monotonic_ns &&
-                      SameProgram(image->program, ledgers.back()->program);
+                      MayBe(*image, ledgers.back()->program);
     if (fits) {
       ledgers.pop_back();
     } else {
@@ -131,8 +140,32 @@ std::vector<SeenImage> GateTree::WithoutLedger() const {
   return without;
 }
 
+std::uint64_t GateTree::FirstBegin(std::uint32_t pid) const {
+  if (events_ == nullptr) return 0;
+  const auto first = std::ranges::find(events_->images(), pid, &SeenImage::pid);
+  return first == events_->images().end() ? 0 : first->begin_monotonic_ns;
+}
+
+std::vector<gate::MissingImage> GateTree::StillRunning() const {
+  std::vector<gate::MissingImage> running;
+  if (events_ == nullptr) return running;
+  for (const std::uint32_t pid : events_->running()) {
+    // One with a ledger says it there.
+    if (std::ranges::find(ledgers_, pid, &Ledger::pid) != ledgers_.end()) {
+      continue;
+    }
+    const auto stat = ReadProcessStat("/proc", pid);
+    if (!stat) continue;
+    running.push_back({pid, stat->comm,
+                       "it still runs; end it within the test, or give it "
+                       "longer with --wait"});
+  }
+  return running;
+}
+
 std::vector<gate::MissingImage> GateTree::Missing(
-    const std::vector<UnmeasuredProcess>& markers) const {
+    const std::vector<UnmeasuredProcess>& markers,
+    const Command& command) const {
   std::map<std::uint32_t, const UnmeasuredProcess*> by_pid;
   for (const UnmeasuredProcess& marker : markers) {
     if (marker.off_reason) by_pid[marker.pid] = &marker;
@@ -140,9 +173,14 @@ std::vector<gate::MissingImage> GateTree::Missing(
   const auto not_followed = [](const UnmeasuredProcess& marker) {
     return OffReasonWord(*marker.off_reason) == kNotFollowed;
   };
-  std::vector<gate::MissingImage> missing;
+  std::vector<gate::MissingImage> missing = StillRunning();
   std::set<std::uint32_t> told;
-  for (const SeenImage& image : WithoutLedger()) {
+  for (const gate::MissingImage& image : missing) told.insert(image.pid);
+  for (SeenImage image : WithoutLedger()) {
+    if (image.program.empty() && image.pid == command.pid &&
+        image.begin_monotonic_ns == FirstBegin(image.pid)) {
+      image.program = command.path;
+    }
     const auto marker = by_pid.find(image.pid);
     told.insert(image.pid);
     if (marker == by_pid.end()) {

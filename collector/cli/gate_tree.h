@@ -4,6 +4,7 @@
 // Thread safety: one thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,10 +38,24 @@ class GateTree {
   // its image by exec.
   gate::ImageFate Note(const LedgerSnapshot& snapshot);
 
+  // Programs seen so far, where the kernel tells.
+  [[nodiscard]] std::size_t started() const {
+    return events_ == nullptr ? 0 : events_->images().size();
+  }
+  // Whether a process is known to run that came of the command.
+  [[nodiscard]] bool AnythingRuns() const {
+    return events_ != nullptr && !events_->running().empty();
+  }
+
   // After the last ledger: the programs that have none. `markers` is what the
-  // shim left instead.
+  // shim left instead; the command's own program is known, however short.
+  struct Command {
+    std::uint32_t pid = 0;
+    std::string path;
+  };
   [[nodiscard]] std::vector<gate::MissingImage> Missing(
-      const std::vector<UnmeasuredProcess>& markers) const;
+      const std::vector<UnmeasuredProcess>& markers,
+      const Command& command) const;
   // What a reader must know of the watch, without a full stop.
   [[nodiscard]] std::vector<std::string> Remarks() const;
 
@@ -51,6 +66,9 @@ class GateTree {
     std::string program;
   };
   [[nodiscard]] std::vector<SeenImage> WithoutLedger() const;
+  [[nodiscard]] std::vector<gate::MissingImage> StillRunning() const;
+  // When a process became its first program; 0 where that is not known.
+  [[nodiscard]] std::uint64_t FirstBegin(std::uint32_t pid) const;
 
   std::unique_ptr<ProcessEvents> events_;  // null where the kernel tells not
   ProcessPoll poll_;

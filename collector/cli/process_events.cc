@@ -137,6 +137,7 @@ void ProcessEvents::TakeEvent(const char* data) {
     if (fork.child_pid != fork.child_tgid) return;  // a thread
     if (!tree_.contains(static_cast<std::uint32_t>(fork.parent_tgid))) return;
     tree_.insert(static_cast<std::uint32_t>(fork.child_tgid));
+    running_.insert(static_cast<std::uint32_t>(fork.child_tgid));
   } else if (event.what == proc_event::PROC_EVENT_EXEC) {
     const auto pid =
         static_cast<std::uint32_t>(event.event_data.exec.process_tgid);
@@ -144,6 +145,10 @@ void ProcessEvents::TakeEvent(const char* data) {
     SeenImage image{pid, event.timestamp_ns, ProgramOf(pid), ""};
     if (image.program.empty()) image.short_name = ShortNameOf(pid);
     images_.push_back(std::move(image));
+  } else if (event.what == proc_event::PROC_EVENT_EXIT) {
+    const auto& exit = event.event_data.exit;
+    if (exit.process_pid != exit.process_tgid) return;  // a thread
+    running_.erase(static_cast<std::uint32_t>(exit.process_tgid));
   }
 }
 

@@ -42,6 +42,10 @@ class ProcessEvents {
 
   // By time.
   [[nodiscard]] const std::vector<SeenImage>& images() const { return images_; }
+  // Processes below us that have not ended.
+  [[nodiscard]] const std::set<std::uint32_t>& running() const {
+    return running_;
+  }
   // Whether events came faster than they were taken, and some are missing.
   [[nodiscard]] bool lost() const { return lost_; }
 
@@ -55,6 +59,7 @@ class ProcessEvents {
   // Us, and all that came of us. A pid of another's that was ours before is
   // taken for ours: it would have to come round within one run.
   std::set<std::uint32_t> tree_;
+  std::set<std::uint32_t> running_;
   std::vector<SeenImage> images_;
   bool lost_ = false;
   bool acknowledged_ = false;

@@ -144,7 +144,7 @@ class Tree(GateTest):
             self.assertEqual(len(report["unmeasured"]), 1, how)
 
     def test_who_escapes_the_environment_is_not_measured(self):
-        report = self.report("--", "env", "-i", CASES, "clean",
+        report = self.report("--", "env", "-i", CASES, "linger",
                              status=NOT_MEASURED)
         self.assertEqual(report["unmeasured"][0]["program"], "gate_cases")
         self.assertIn("LD_PRELOAD", report["unmeasured"][0]["reason"])

@@ -70,7 +70,10 @@ static int InChild(void (*work)(void), int wait) {
 }
 
 static void LoseInChild(void) { LoseBlocks(2, 40); }
-static void Crash(void) { abort(); }
+static void Crash(void) {
+  free(malloc(1));
+  abort();
+}
 static void Linger(void) {
   struct timespec pause = {0, 300000000};
   nanosleep(&pause, NULL);
@@ -97,6 +100,8 @@ int main(int argc, char** argv) {
     LoseBlocks(3, 32);
   } else if (strcmp(what, "chain") == 0) {
     LoseChain();
+  } else if (strcmp(what, "linger") == 0) {
+    Linger();
   } else if (strcmp(what, "keep") == 0) {
     KeepBlocks(5, 100);
   } else if (strcmp(what, "leak-and-fail") == 0) {
