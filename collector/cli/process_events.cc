@@ -23,8 +23,16 @@ namespace {
 
 // Room for a burst of some ten thousand starts; less where we are not root.
 constexpr int kBufferBytes = 32 << 20;
-// The kernel answers at once or never.
-constexpr int kAnswerMs = 100;
+// The kernel answers at once, but may find no memory for it.
+constexpr int kAnswerMs = 50;
+constexpr int kAttempts = 3;
+
+// PROC_PID_INIT_INO of include/linux/proc_ns.h: elsewhere it never answers.
+bool InFirstPidNamespace() {
+  std::error_code error;
+  return std::filesystem::read_symlink("/proc/self/ns/pid", error) ==
+         "pid:[4026531836]";
+}
 
 bool Subscribe(int socket) {
   const proc_cn_mcast_op operation = PROC_CN_MCAST_LISTEN;
@@ -65,6 +73,7 @@ ProcessEvents::ProcessEvents(int socket) : socket_(socket) {
 ProcessEvents::~ProcessEvents() { close(socket_); }
 
 std::unique_ptr<ProcessEvents> ProcessEvents::Listen() {
+  if (!InFirstPidNamespace()) return nullptr;
   const int descriptor = socket(
       PF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
   if (descriptor < 0) return nullptr;
@@ -81,8 +90,11 @@ std::unique_ptr<ProcessEvents> ProcessEvents::Listen() {
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &kBufferBytes,
                      sizeof kBufferBytes);
   }
-  if (!Subscribe(descriptor) || !events->Acknowledged()) return nullptr;
-  return events;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (!Subscribe(descriptor)) return nullptr;
+    if (events->Acknowledged()) return events;
+  }
+  return nullptr;
 }
 
 bool ProcessEvents::Acknowledged() {
