@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 namespace heapledger::collector::cli {
@@ -38,7 +39,9 @@ constexpr int kForwarded[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT,
 
 // What the terminal's keys send reaches the child by itself: it is in the same
 // process group.
-bool FromTerminal(const siginfo_t& info) { return info.si_code == SI_KERNEL; }
+bool FromTerminal(const signalfd_siginfo& info) {
+  return info.ssi_code == SI_KERNEL;
+}
 
 void Decode(int wait_status, ChildResult& result) {
   if (WIFSIGNALED(wait_status)) {
@@ -49,22 +52,29 @@ void Decode(int wait_status, ChildResult& result) {
   }
 }
 
-void Await(const sigset_t& signals, std::chrono::milliseconds interval,
-           const std::function<void(pid_t)>& tick, ChildResult& result) {
-  const timespec wait = {interval.count() / 1000,
-                         interval.count() % 1000 * 1'000'000};
+// Passes on what came in.
+void Forward(int signals, pid_t child) {
+  signalfd_siginfo info;
+  while (read(signals, &info, sizeof info) == sizeof info) {
+    const auto signal = static_cast<int>(info.ssi_signo);
+    if (signal != SIGCHLD && !FromTerminal(info)) kill(child, signal);
+  }
+}
+
+void Await(int signals, const Meanwhile& meanwhile, ChildResult& result) {
+  pollfd waits[] = {{signals, POLLIN, 0}, {meanwhile.wake, POLLIN, 0}};
   for (;;) {
+    const int ready =
+        poll(waits, 2, static_cast<int>(meanwhile.every.count()));
+    Forward(signals, result.pid);
+    if (ready == 0 || (ready > 0 && waits[1].revents != 0)) {
+      meanwhile.tick(result.pid);
+    }
+    // After the tick, which may want to look at a program that has ended.
     int wait_status = 0;
     const pid_t ended = waitpid(result.pid, &wait_status, WNOHANG);
     if (ended == result.pid) return Decode(wait_status, result);
     if (ended < 0 && errno != EINTR) return;
-    siginfo_t info = {};
-    const int signal = sigtimedwait(&signals, &info, &wait);
-    if (signal < 0) {
-      if (errno == EAGAIN) tick(result.pid);
-    } else if (signal != SIGCHLD && !FromTerminal(info)) {
-      kill(result.pid, signal);
-    }
   }
 }
 
@@ -72,8 +82,7 @@ void Await(const sigset_t& signals, std::chrono::milliseconds interval,
 
 ChildResult RunChild(const std::vector<std::string>& command,
                      const std::map<std::string, std::string>& environment,
-                     std::chrono::milliseconds interval,
-                     const std::function<void(pid_t)>& tick) {
+                     const Meanwhile& meanwhile) {
   ChildResult result;
   // Blocked before the fork, so that none is lost between it and the wait.
   sigset_t signals;
@@ -82,9 +91,12 @@ ChildResult RunChild(const std::vector<std::string>& command,
   sigaddset(&signals, SIGCHLD);
   for (const int signal : kForwarded) sigaddset(&signals, signal);
   sigprocmask(SIG_BLOCK, &signals, &before);
-  int report[2];
-  if (pipe2(report, O_CLOEXEC) != 0) {
+  const int arrived = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  int report[2] = {-1, -1};
+  if (arrived < 0 || pipe2(report, O_CLOEXEC) != 0) {
     result.start_error = errno;
+    if (arrived >= 0) close(arrived);
+    sigprocmask(SIG_SETMASK, &before, nullptr);
     return result;
   }
   result.pid = fork();
@@ -97,9 +109,10 @@ ChildResult RunChild(const std::vector<std::string>& command,
              0) {
     waitpid(result.pid, nullptr, 0);
   } else {
-    Await(signals, interval, tick, result);
+    Await(arrived, meanwhile, result);
   }
   close(report[0]);
+  close(arrived);
   if (result.start_error != 0) {
     result.status = result.start_error == ENOENT ? 127 : 126;
   }

@@ -23,12 +23,17 @@ struct ChildResult {
   int start_error = 0;  // errno of what kept it from starting
 };
 
+// What to do while the program runs.
+struct Meanwhile {
+  std::function<void(pid_t)> tick;  // gets the program's pid
+  std::chrono::milliseconds every = std::chrono::seconds(1);
+  int wake = -1;  // a descriptor: tick whenever it is readable, too
+};
+
 // Runs `command` until it ends, with `environment` added to ours and its own
-// pid in HEAPLEDGER_ROOT_PID. `tick` gets its pid, about once an `interval`
-// meanwhile.
+// pid in HEAPLEDGER_ROOT_PID.
 ChildResult RunChild(const std::vector<std::string>& command,
                      const std::map<std::string, std::string>& environment,
-                     std::chrono::milliseconds interval,
-                     const std::function<void(pid_t)>& tick);
+                     const Meanwhile& meanwhile);
 
 }  // namespace heapledger::collector::cli

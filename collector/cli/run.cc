@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // heapledger run [options] -- CMD…
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,15 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "collector/cli/child.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
@@ -24,7 +20,7 @@
 #include "collector/cli/run_directory.h"
 #include "collector/cli/run_mode.h"
 #include "collector/cli/run_snapshots.h"
-#include "collector/cli/shim.h"
+#include "collector/cli/shim_environment.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"
 #include "collector/shm/host_ledgers.h"
@@ -34,47 +30,13 @@ namespace {
 
 struct Arguments {
   std::vector<std::string> command;
-  RunMode mode;
-  std::optional<std::uint32_t> max_depth;
-  std::string allocator = "system";
-  std::vector<std::string> follow;
+  ShimSettings shim;
   std::string directory;
   SnapshotPlan snapshots;
   std::string every;
   bool force = false;
   bool discard = false;
 };
-
-std::string FromEnvironment(const char* name) {
-  const char* const value = getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-// What the program gets on top of our environment.
-absl::StatusOr<std::map<std::string, std::string>> Environment(
-    const Arguments& arguments, const RunDirectory& directory) {
-  const auto shim = FindShim();
-  if (!shim.ok()) return shim.status();
-  std::string allocator;
-  if (arguments.allocator != "system") {
-    auto found = FindAllocator(arguments.allocator);
-    if (!found.ok()) return found.status();
-    allocator = *std::move(found);
-  }
-  auto preload = PreloadValue(*shim, allocator, FromEnvironment("LD_PRELOAD"));
-  if (!preload.ok()) return preload.status();
-  std::map<std::string, std::string> environment;
-  environment["LD_PRELOAD"] = *std::move(preload);
-  environment["HEAPLEDGER_DIR"] = directory.path();
-  AddModeEnvironment(arguments.mode, environment);
-  if (arguments.max_depth) {
-    environment["HEAPLEDGER_MAX_DEPTH"] = absl::StrCat(*arguments.max_depth);
-  }
-  if (!arguments.follow.empty()) {
-    environment["HEAPLEDGER_FOLLOW"] = absl::StrJoin(arguments.follow, ",");
-  }
-  return environment;
-}
 
 // The last image of the program itself.
 std::shared_ptr<const LedgerSnapshot> RootOf(const HostSnapshot& host,
@@ -224,7 +186,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                 kUsage);
   }
   const absl::Status mode =
-      CheckMode(arguments.mode,
+      CheckMode(arguments.shim.mode,
                 {{"HEAPLEDGER_MODE", FromEnvironment("HEAPLEDGER_MODE")},
                  {"HEAPLEDGER_STACK", FromEnvironment("HEAPLEDGER_STACK")}});
   if (!mode.ok()) return Fail("run", std::string(mode.message()), kUsage);
@@ -236,7 +198,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!directory.ok()) {
     return Fail("run", std::string(directory.status().message()), kNotMeasured);
   }
-  const auto environment = Environment(arguments, *directory);
+  const auto environment = ShimEnvironment(arguments.shim, *directory);
   if (!environment.ok()) {
     directory->Remove();
     return Fail("run", std::string(environment.status().message()),
@@ -249,14 +211,15 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   }
   OnceASecond sweep;
   const ChildResult result =
-      RunChild(arguments.command, *environment, snapshots->interval(),
-               [&directory, &snapshots, &sweep](pid_t root) {
-                 snapshots->Tick(root);
-                 if (!sweep.Due()) return;
-                 directory->Sweep([&snapshots](const std::string& path) {
-                   snapshots->BeforeRemoval(path);
-                 });
-               });
+      RunChild(arguments.command, *environment,
+               {[&directory, &snapshots, &sweep](pid_t root) {
+                  snapshots->Tick(root);
+                  if (!sweep.Due()) return;
+                  directory->Sweep([&snapshots](const std::string& path) {
+                    snapshots->BeforeRemoval(path);
+                  });
+                },
+                snapshots->interval()});
   if (result.start_error != 0) {
     if (arguments.directory.empty()) directory->Remove();
     return Fail(
@@ -288,16 +251,16 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
   app->add_option("CMD", arguments->command,
                   "The program and its arguments, best after --")
       ->type_name("...");
-  AddModeOptions(*app, arguments->mode);
-  app->add_option("--max-depth", arguments->max_depth,
+  AddModeOptions(*app, arguments->shim.mode);
+  app->add_option("--max-depth", arguments->shim.max_depth,
                   "Frames kept of a stack, 1 to 512 (default 128)")
       ->check(CLI::Range(1U, 512U).description(""))
       ->type_name("N");
-  app->add_option("--allocator", arguments->allocator,
+  app->add_option("--allocator", arguments->shim.allocator,
                   "Under the shim: system or jemalloc (default system)")
       ->check(CLI::IsMember({"system", "jemalloc"}).description(""))
       ->type_name("NAME");
-  app->add_option("--follow", arguments->follow,
+  app->add_option("--follow", arguments->shim.follow,
                   "Children to measure: all, none or names (default all)")
       ->delimiter(',')
       ->expected(1)

@@ -44,6 +44,7 @@ Verb AddMark(CLI::App& parent, const CommandLine& line);
 Verb AddDiff(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
+Verb AddGate(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
 Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 

@@ -25,8 +25,8 @@ TEST_F(CliTest, HelpFitsOneScreenAndNamesEveryVerb) {
   const Outcome help = Heapledger("--help");
   EXPECT_EQ(help.status, 0);
   EXPECT_LE(std::ranges::count(help.out, '\n'), 24);
-  for (const char* verb : {"run", "ps", "top", "report", "snapshot", "mark",
-                           "diff", "arm", "disarm", "doctor"}) {
+  for (const char* verb : {"run", "gate", "ps", "top", "report", "snapshot",
+                           "mark", "diff", "arm", "disarm", "doctor"}) {
     EXPECT_NE(help.out.find(std::string("  ") + verb), std::string::npos);
     const Outcome own = Heapledger(std::string(verb) + " --help");
     EXPECT_EQ(own.status, 0) << verb;
@@ -36,6 +36,10 @@ TEST_F(CliTest, HelpFitsOneScreenAndNamesEveryVerb) {
         << verb;
   }
   EXPECT_EQ(Heapledger("--version").out.rfind("heapledger ", 0), 0U);
+}
+
+TEST_F(CliTest, HelpOfTheGateIsKept) {
+  ExpectGolden("gate_help.txt", Heapledger("gate --help").out);
 }
 
 TEST_F(CliTest, WrongUsageEndsWithTwoAndOneSentence) {
