@@ -51,13 +51,16 @@ bool CallsiteWatch::Overruled(std::size_t tier) const {
   return false;
 }
 
-const GrowthEvidence* CallsiteWatch::growth() const {
+std::optional<std::size_t> CallsiteWatch::growing_tier() const {
   for (std::size_t tier = verdicts_.size(); tier-- > 0;) {
-    if (verdicts_[tier].until_ns != 0 && !Overruled(tier)) {
-      return &verdicts_[tier].growth;
-    }
+    if (verdicts_[tier].until_ns != 0 && !Overruled(tier)) return tier;
   }
-  return nullptr;
+  return std::nullopt;
+}
+
+const GrowthEvidence* CallsiteWatch::growth() const {
+  const auto tier = growing_tier();
+  return tier ? &verdicts_[*tier].growth : nullptr;
 }
 
 const GrowthJudgement& CallsiteWatch::widest() const {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "collector/leaks/floor_history.h"
 #include "collector/leaks/growth_evidence.h"
@@ -24,7 +25,9 @@ class CallsiteWatch {
 
   void Add(std::uint64_t time_ns, const HeapCounters& counters);
 
-  // Of the widest window that shows growth; null while none does.
+  // The widest window that shows growth at present; none while none does.
+  [[nodiscard]] std::optional<std::size_t> growing_tier() const;
+  // Its evidence; null where there is none.
   [[nodiscard]] const GrowthEvidence* growth() const;
 
   // What the widest window with a judgement says: why it is no suspect.
