@@ -35,6 +35,10 @@ DebugFileFinder::DebugFileFinder(std::string root,
   roots_.emplace_back();
 }
 
+void DebugFileFinder::AddRoot(std::string root) {
+  roots_.insert(roots_.begin(), std::move(root));
+}
+
 std::optional<ElfFile> DebugFileFinder::ByBuildId(
     std::string_view build_id) const {
   for (const std::string& root : roots_) {

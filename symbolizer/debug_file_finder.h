@@ -18,6 +18,9 @@ class DebugFileFinder {
   // Looks below `root` first, then on this machine.
   DebugFileFinder(std::string root, std::vector<std::string> debug_directories);
 
+  // Another place to look below, before all others.
+  void AddRoot(std::string root);
+
   std::optional<ElfFile> ByBuildId(std::string_view build_id) const;
   std::optional<ElfFile> ByDebugLink(const ElfFile& module) const;
 

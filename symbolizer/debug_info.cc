@@ -135,10 +135,12 @@ bool SetSourceLine(Dwarf_Die unit, std::uint64_t address, Frame& frame) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DebugInfo>> DebugInfo::Open(
-    const ElfFile& file, const DebugFileFinder& finder) {
+    const ElfFile& file, const DebugFileFinder& finder,
+    std::string_view module_path) {
   absl::StatusOr<DwarfImage> image = DwarfImage::Copy(file);
   if (!image.ok()) return image.status();
-  std::unique_ptr<DebugInfo> info(new DebugInfo(*std::move(image)));
+  std::unique_ptr<DebugInfo> info(new DebugInfo(
+      *std::move(image), SplitUnits(file, std::string(module_path))));
   info->dwarf_.reset(
       dwarf_begin_elf(info->image_.elf(), DWARF_C_READ, nullptr));
   if (info->dwarf_ == nullptr) {
@@ -181,10 +183,20 @@ void DebugInfo::ReadUnits() {
   // No split units are asked for: libdw would look for .dwo files.
   while (dwarf_get_units(dwarf_.get(), unit, &unit, nullptr, &type, &die,
                          nullptr) == 0) {
-    if (type != DW_UT_compile && type != DW_UT_skeleton) continue;
+    // A skeleton of DWARF 4 that has inlined functions looks like a split unit.
+    if (type != DW_UT_compile && type != DW_UT_skeleton &&
+        type != DW_UT_split_compile) {
+      continue;
+    }
     const auto index = static_cast<std::uint32_t>(units_.size());
     unit_of_die_.emplace(die.addr, index);
     units_.emplace_back(die);
+    if (type != DW_UT_compile) {
+      std::uint64_t id = 0;
+      dwarf_cu_info(die.cu, nullptr, nullptr, nullptr, nullptr, &id, nullptr,
+                    nullptr);
+      units_.back().split = split_units_.Add(die, id);
+    }
     AppendByTightness(die, index, ranges);
   }
   unit_at_ = BuildIndex(std::move(ranges));
@@ -204,8 +216,12 @@ DebugInfo::Unit* DebugInfo::FindUnit(std::uint64_t address) {
 
 void DebugInfo::ReadFunctions(Unit& unit) {
   unit.functions_read = true;
+  Dwarf_Die root = unit.die;
+  if (unit.split) {
+    root = split_units_.Open(*unit.split, image_).value_or(unit.die);
+  }
   OwnedRanges ranges;
-  DieTree::Walk(unit.die, [&](Dwarf_Die& die, int) {
+  DieTree::Walk(root, [&](Dwarf_Die& die, int) {
     switch (dwarf_tag(&die)) {
       case DW_TAG_subprogram:
       case DW_TAG_entry_point: {

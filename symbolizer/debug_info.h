@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -24,6 +25,7 @@
 #include "symbolizer/frame.h"
 #include "symbolizer/function_names.h"
 #include "symbolizer/range_index.h"
+#include "symbolizer/split_units.h"
 #include "symbolizer/symbol_table.h"
 
 namespace heapledger::symbolizer {
@@ -32,8 +34,11 @@ class DebugInfo {
  public:
   // `finder` is asked for the file that `file` shares parts with, if there is
   // one. Neither is needed any more when this returns.
+  // `module_path`: of the module whose debug file `file` is; empty if it is the
+  // module itself.
   static absl::StatusOr<std::unique_ptr<DebugInfo>> Open(
-      const ElfFile& file, const DebugFileFinder& finder);
+      const ElfFile& file, const DebugFileFinder& finder,
+      std::string_view module_path);
 
   // Returns the frames at `address` (an ELF vaddr), innermost first, with
   // function, linkage_name, file, line, column and inlined set; function is
@@ -64,18 +69,20 @@ class DebugInfo {
   struct Unit {
     explicit Unit(const Dwarf_Die& unit_die) : die(unit_die) {}
     Dwarf_Die die;
+    std::optional<std::size_t> split;  // its number, if it is a skeleton
     bool functions_read = false;
     std::vector<Function> functions;
     RangeIndex<std::uint32_t> function_at;
   };
 
-  explicit DebugInfo(DwarfImage image) : image_(std::move(image)) {}
+  DebugInfo(DwarfImage image, SplitUnits split_units)
+      : image_(std::move(image)), split_units_(std::move(split_units)) {}
 
   void ResolveAltLink(const ElfFile& file, const DebugFileFinder& finder);
   void ReadUnits();
   Unit* FindUnit(std::uint64_t address);
-  static void ReadFunctions(Unit& unit);
-  static Function* FindFunction(Unit& unit, std::uint64_t address);
+  void ReadFunctions(Unit& unit);
+  Function* FindFunction(Unit& unit, std::uint64_t address);
   static void ReadInlined(Function& function);
   std::string_view SymbolAtEntry(const Function& function,
                                  const SymbolTable& symbols) const;
@@ -86,6 +93,7 @@ class DebugInfo {
   DwarfHandle alt_;
   DwarfImage image_;
   DwarfHandle dwarf_;
+  SplitUnits split_units_;
   bool units_read_ = false;
   std::vector<Unit> units_;
   std::unordered_map<const void*, std::size_t> unit_of_die_;

@@ -14,11 +14,6 @@ std::string_view DirectoryOf(std::string_view path) {
   return slash == std::string_view::npos ? "" : path.substr(0, slash + 1);
 }
 
-bool IsBuildId(std::string_view text) {
-  return text.size() >= 4 && text.size() % 2 == 0 &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 bool IsFileName(std::string_view text) {
   return !text.empty() && text != "." && text != ".." &&
          text.find('/') == std::string_view::npos;
@@ -36,6 +31,11 @@ std::string ToHex(const void* bytes, std::size_t size) {
     hex.push_back(kDigits[byte[i] & 15]);
   }
   return hex;
+}
+
+bool IsBuildId(std::string_view text) {
+  return text.size() >= 4 && text.size() % 2 == 0 &&
+         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 std::string BuildIdDebugPath(std::string_view debug_directory,

@@ -13,8 +13,10 @@ namespace heapledger::symbolizer {
 
 std::string ToHex(const void* bytes, std::size_t size);
 
-// "/usr/lib/debug/.build-id/12/34ab.debug"; empty if `build_id` is no build
-// id: fewer than two bytes, or anything but lower-case hex.
+// Whether `text` is lower-case hex of two bytes at least.
+bool IsBuildId(std::string_view text);
+
+// "/usr/lib/debug/.build-id/12/34ab.debug"; empty if `build_id` is none.
 std::string BuildIdDebugPath(std::string_view debug_directory,
                              std::string_view build_id);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Linkage name -> the name a person wrote. C++ and legacy Rust are decoded;
-// what is not understood (C, Rust v0, D, garbage) comes back as it is.
+// Linkage name -> the name a person wrote. C++, Rust and D are decoded; what is
+// not understood (C, garbage) comes back as it is. Names come from files that
+// nobody has checked: work and text are bounded, see bounded_demangler.h.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An opened ELF file: its identity, its pointers to other files, its symbols.
+// An opened ELF file: its identity, its pointers to other files.
 // Read with pread and never mapped: a file that shrinks while it is mapped
 // would end us with SIGBUS, and it may be the target's own.
 #pragma once
@@ -8,11 +8,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "symbolizer/regular_file.h"
-#include "symbolizer/symbol_table.h"
 
 struct Elf;
 
@@ -38,13 +36,11 @@ class ElfFile {
   const std::string& build_id() const { return build_id_; }
   const DebugLink& debug_link() const { return debug_link_; }
   bool has_debug_info() const { return has_debug_info_; }
+  bool has_mini_debug_info() const { return has_mini_debug_info_; }
   const RegularFile& file() const { return file_; }
 
   // Valid as long as this object or one that it was moved to.
   Elf* elf() const { return elf_.get(); }
-
-  // Adds every symbol of code of .symtab and .dynsym.
-  void AppendSymbols(std::vector<Symbol>& symbols) const;
 
  private:
   struct ElfDeleter {
@@ -63,6 +59,7 @@ class ElfFile {
   std::string build_id_;
   DebugLink debug_link_;
   bool has_debug_info_ = false;
+  bool has_mini_debug_info_ = false;
 };
 
 }  // namespace heapledger::symbolizer

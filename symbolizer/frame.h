@@ -22,6 +22,11 @@ struct ModuleRef {
   // Runtime range [start, end); 0, 0 if not known.
   std::uint64_t start = 0;
   std::uint64_t end = 0;
+  // Of the file; 0 if not known. Tells files without build id apart.
+  std::uint64_t inode = 0;
+  // A live process that has it mapped, as /proc here counts; 0 if there is
+  // none. Its own view of the file system comes first then.
+  std::int64_t live_pid = 0;
 
   bool operator==(const ModuleRef&) const = default;
 };
@@ -39,7 +44,7 @@ struct Pc {
 enum class Quality : std::uint8_t {
   kDebugInfo,    // DWARF: function, file, line, inlined frames
   kSymbolTable,  // .symtab or .dynsym: function only
-  kPerfMap,      // what a JIT wrote about itself: function only
+  kJit,          // what a JIT compiler wrote about its own code
   kModuleOnly,   // "libfoo.so+0x1234"
   kUnknown,      // in no module: "0x7f0000001234"
 };

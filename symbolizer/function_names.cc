@@ -31,12 +31,12 @@ std::string LinkageName(const Dwarf_Die& die) {
   return name.empty() ? StringAttribute(die, DW_AT_MIPS_linkage_name) : name;
 }
 
-// Rust v0 ("_RNv…") and D ("_D3foo…"): the scopes read better.
-bool IsUndecodable(std::string_view linkage) {
-  if (linkage.size() < 3) return false;
-  const char c = linkage[2];
-  return (linkage.starts_with("_R") && c >= 'A' && c <= 'Z') ||
-         (linkage.starts_with("_D") && c >= '0' && c <= '9');
+// A name that no demangler understands, or none within its bounds: the scopes
+// read better.
+bool IsUndecodable(std::string_view linkage, std::string_view demangled) {
+  return linkage.size() > 2 && demangled == StripCloneSuffix(linkage) &&
+         (linkage.starts_with("_Z") || linkage.starts_with("_R") ||
+          linkage.starts_with("_D"));
 }
 
 // The DIE that `die` refers to for what it does not say itself.
@@ -105,12 +105,16 @@ FunctionName FunctionNames::Compute(const Dwarf_Die& die,
                                     std::string_view symbol, int depth) {
   std::string name;
   std::string linkage;
+  std::string demangled;
   std::optional<Dwarf_Die> at = die;
   Dwarf_Die declaration = die;
   for (int i = 0; at && i < kMaxOrigins; ++i) {
     if (linkage.empty()) linkage = LinkageName(*at);
-    if (!linkage.empty() && !IsUndecodable(linkage)) {
-      return {Demangle(linkage), std::move(linkage)};
+    if (!linkage.empty() && demangled.empty()) {
+      demangled = Demangle(linkage);
+      if (!IsUndecodable(linkage, demangled)) {
+        return {std::move(demangled), std::move(linkage)};
+      }
     }
     if (name.empty()) name = StringAttribute(*at, DW_AT_name);
     declaration = *at;

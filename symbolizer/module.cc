@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "symbolizer/debug_paths.h"
 #include "symbolizer/demangle.h"
+#include "symbolizer/elf_symbols.h"
+#include "symbolizer/live_process.h"
+#include "symbolizer/own_file.h"
 
 namespace heapledger::symbolizer {
 namespace {
@@ -18,16 +20,18 @@ bool IsKernelMapping(std::string_view path) {
 
 }  // namespace
 
-Module::Module(const ModuleRef& ref, const Options& options) {
+Module::Module(const ModuleRef& ref, const Options& options,
+               Debuginfod* debuginfod)
+    : finder_(options.root, options.debug_directories),
+      debuginfod_(debuginfod),
+      build_id_(ref.build_id) {
   if (IsKernelMapping(ref.path)) {
     Degrade(Reason::kNotAFile, ref.path + " lies in no file");
+    read_ = true;
     return;
   }
-  const DebugFileFinder finder(options.root, options.debug_directories);
   OpenOwnFile(ref, options);
-  OpenDebugFile(ref, finder);
-  OpenDebugInfo(finder);
-  ReadSymbols();
+  OpenDebugFile(ref);
 }
 
 void Module::Degrade(Reason reason, std::string detail) {
@@ -36,57 +40,93 @@ void Module::Degrade(Reason reason, std::string detail) {
 }
 
 void Module::OpenOwnFile(const ModuleRef& ref, const Options& options) {
-  absl::StatusOr<ElfFile> file = ElfFile::Open(options.root, ref.path);
-  const bool is_deleted = !file.ok() && IsDeletedPath(ref.path);
-  if (is_deleted) {
-    // Perhaps a new file has taken the old one's place; with the same build
-    // id it is the same program.
-    file = ElfFile::Open(options.root, StripDeleted(ref.path));
-  }
-  if (!file.ok()) {
-    Degrade(absl::IsDataLoss(file.status()) ? Reason::kDamaged
-                                            : Reason::kFileNotFound,
-            std::string(file.status().message()));
-  } else if (ref.build_id.empty() && is_deleted) {
-    Degrade(Reason::kFileNotFound,
-            ref.path +
-                " was deleted, and it has no build id to tell whether "
-                "the file now there is the same");
-  } else if (!ref.build_id.empty() && file->build_id() != ref.build_id) {
-    const std::string found =
-        file->build_id().empty() ? "none" : file->build_id();
-    Degrade(Reason::kBuildIdMismatch, file->path() + " has build id " + found +
-                                          ", the target loaded " +
-                                          ref.build_id);
-  } else {
+  absl::StatusOr<ElfFile> file = OwnFile::Open(ref, options.root);
+  if (file.ok()) {
     file_ = *std::move(file);
+    build_id_ = file_->build_id();
+    return;
+  }
+  Reason reason = Reason::kFileNotFound;
+  if (absl::IsDataLoss(file.status())) reason = Reason::kDamaged;
+  if (absl::IsFailedPrecondition(file.status())) {
+    reason = Reason::kBuildIdMismatch;
+  }
+  Degrade(reason, std::string(file.status().message()));
+}
+
+void Module::OpenDebugFile(const ModuleRef& ref) {
+  if (file_ && file_->has_debug_info()) return;
+  // A container's debug files lie in the container, if it has any.
+  if (ref.live_pid > 0) finder_.AddRoot(LiveProcess(ref.live_pid).root());
+  debug_file_ = finder_.ByBuildId(build_id_);
+  if (!debug_file_ && file_) debug_file_ = finder_.ByDebugLink(*file_);
+}
+
+const ElfFile* Module::DebugSource() const {
+  if (debug_file_ && debug_file_->has_debug_info()) return &*debug_file_;
+  if (file_ && file_->has_debug_info()) return &*file_;
+  return nullptr;
+}
+
+std::string Module::identity() const {
+  if (incomplete_ || (!file_ && !debug_file_)) return "";
+  std::string text = build_id_;
+  if (build_id_.empty()) text = file_ ? file_->path_in_root() : "";
+  for (const std::optional<ElfFile>* file : {&file_, &debug_file_}) {
+    text += '\n';
+    // Built again or installed anew: perhaps with other names.
+    if (*file) text += (*file)->file().identity();
+  }
+  if (debuginfod_ != nullptr && DebugSource() == nullptr)
+    text += "\ndebuginfod";
+  return text;
+}
+
+void Module::Read() {
+  read_ = true;
+  if (DebugSource() == nullptr && debuginfod_ != nullptr) AskDebuginfod();
+  ReadDebugInfo();
+  ReadSymbols();
+}
+
+void Module::AskDebuginfod() {
+  if (build_id_.empty()) return;
+  const absl::StatusOr<std::string> path =
+      debuginfod_->FindDebugFile(build_id_);
+  if (path.ok()) {
+    absl::StatusOr<ElfFile> file = ElfFile::Open("", *path);
+    if (file.ok() && file->build_id() == build_id_) {
+      debug_file_ = *std::move(file);
+      return;
+    }
+  }
+  // Perhaps the server knows it tomorrow.
+  incomplete_ = true;
+  if (reason_ == Reason::kNone) {
+    Degrade(Reason::kNoDebugInfo,
+            path.ok()
+                ? *path + " is not the debug file of build id " + build_id_
+                : std::string(path.status().message()));
   }
 }
 
-void Module::OpenDebugFile(const ModuleRef& ref,
-                           const DebugFileFinder& finder) {
-  if (file_ && file_->has_debug_info()) return;
-  const std::string& build_id = file_ ? file_->build_id() : ref.build_id;
-  debug_file_ = finder.ByBuildId(build_id);
-  if (!debug_file_ && file_) debug_file_ = finder.ByDebugLink(*file_);
-}
-
-void Module::OpenDebugInfo(const DebugFileFinder& finder) {
-  const ElfFile* source = nullptr;
-  if (file_ && file_->has_debug_info()) source = &*file_;
-  if (debug_file_ && debug_file_->has_debug_info()) source = &*debug_file_;
+void Module::ReadDebugInfo() {
+  const ElfFile* const source = DebugSource();
   if (source == nullptr) {
     if (reason_ == Reason::kNone) {
       Degrade(Reason::kNoDebugInfo,
               file_->path() +
-                  " has no debug information, and none was found "
-                  "for build id " +
-                  (file_->build_id().empty() ? "(none)" : file_->build_id()));
+                  " has no debug information, and none was found for build "
+                  "id " +
+                  (build_id_.empty() ? "(none)" : build_id_));
     }
     return;
   }
-  auto info = DebugInfo::Open(*source, finder);
+  auto info =
+      DebugInfo::Open(*source, finder_,
+                      file_ && source != &*file_ ? file_->path_in_root() : "");
   if (!info.ok()) {
+    incomplete_ = true;
     Degrade(Reason::kDamaged, std::string(info.status().message()));
     return;
   }
@@ -97,8 +137,15 @@ void Module::OpenDebugInfo(const DebugFileFinder& finder) {
 
 void Module::ReadSymbols() {
   std::vector<Symbol> symbols;
-  if (file_) file_->AppendSymbols(symbols);
-  if (debug_file_) debug_file_->AppendSymbols(symbols);
+  if (file_) AppendSymbols(file_->elf(), symbols);
+  if (debug_file_) AppendSymbols(debug_file_->elf(), symbols);
+  if (file_ && file_->has_mini_debug_info()) {
+    auto mini = MiniDebugInfo::Read(*file_);
+    if (mini.ok()) {
+      mini_debug_info_ = *std::move(mini);
+      mini_debug_info_->AppendTo(symbols);
+    }
+  }
   symbols_ = SymbolTable(std::move(symbols));
   if (reason_ == Reason::kNoDebugInfo && symbols_.empty()) {
     reason_ = Reason::kNoSymbols;
@@ -107,6 +154,7 @@ void Module::ReadSymbols() {
 }
 
 std::vector<Frame> Module::Resolve(std::uint64_t address) {
+  if (!read_) Read();
   std::vector<Frame> frames;
   if (debug_info_) frames = debug_info_->Resolve(address, symbols_);
   for (std::size_t i = 0; i + 1 < frames.size(); ++i) {

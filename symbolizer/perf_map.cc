@@ -6,8 +6,6 @@
 #include <optional>
 #include <utility>
 
-#include "symbolizer/regular_file.h"
-
 namespace heapledger::symbolizer {
 namespace {
 
@@ -31,11 +29,8 @@ std::string PerfMap::PathForPid(std::int64_t pid) {
   return "/tmp/perf-" + std::to_string(pid) + ".map";
 }
 
-absl::StatusOr<PerfMap> PerfMap::Load(std::string_view root,
-                                      std::string_view path) {
-  absl::StatusOr<RegularFile> file = RegularFile::Open(root, path);
-  if (!file.ok()) return file.status();
-  absl::StatusOr<std::string> text = file->Read(kMaxBytes);
+absl::StatusOr<PerfMap> PerfMap::Read(const RegularFile& file) {
+  absl::StatusOr<std::string> text = file.Read(kMaxBytes);
   if (!text.ok()) return text.status();
   return Parse(*text);
 }

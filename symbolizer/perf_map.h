@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "symbolizer/range_index.h"
+#include "symbolizer/regular_file.h"
 
 namespace heapledger::symbolizer {
 
@@ -21,10 +22,9 @@ class PerfMap {
   // target's own pid namespace.
   static std::string PathForPid(std::int64_t pid);
 
-  // Reads at most kMaxBytes of `path` under `root` (empty: the host's root).
-  // A map is appended to while the target runs: load it again to see more.
-  static absl::StatusOr<PerfMap> Load(std::string_view root,
-                                      std::string_view path);
+  // Reads at most kMaxBytes. A map is appended to while the target runs: read
+  // it again to see more.
+  static absl::StatusOr<PerfMap> Read(const RegularFile& file);
 
   static PerfMap Parse(std::string_view text);
 

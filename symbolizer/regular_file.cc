@@ -46,8 +46,8 @@ int OpenBelow(const std::string& root, const std::string& path) {
 }
 
 // Like pread, without short counts before the end and without EINTR.
-ssize_t ReadAt(int descriptor, char* buffer, std::size_t size,
-               std::uint64_t offset) {
+ssize_t ReadBytes(int descriptor, char* buffer, std::size_t size,
+                  std::uint64_t offset) {
   std::size_t done = 0;
   while (done < size) {
     const ssize_t n = pread(descriptor, buffer + done, size - done,
@@ -58,6 +58,12 @@ ssize_t ReadAt(int descriptor, char* buffer, std::size_t size,
     done += static_cast<std::size_t>(n);
   }
   return static_cast<ssize_t>(done);
+}
+
+std::string IdentityOf(const struct stat& status) {
+  return std::to_string(status.st_size) + " " +
+         std::to_string(status.st_mtim.tv_sec) + "." +
+         std::to_string(status.st_mtim.tv_nsec);
 }
 
 }  // namespace
@@ -76,17 +82,31 @@ absl::StatusOr<RegularFile> RegularFile::Open(std::string_view root,
     close(descriptor);
     return absl::NotFoundError("open " + name + ": not a regular file");
   }
-  return RegularFile(descriptor, static_cast<std::uint64_t>(status.st_size));
+  RegularFile file(descriptor);
+  file.size_ = static_cast<std::uint64_t>(status.st_size);
+  file.owner_ = status.st_uid;
+  file.identity_ = IdentityOf(status);
+  return file;
 }
 
 RegularFile& RegularFile::operator=(RegularFile&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
+  std::swap(owner_, other.owner_);
+  std::swap(identity_, other.identity_);
   return *this;
 }
 
 RegularFile::~RegularFile() {
   if (descriptor_ >= 0) close(descriptor_);
+}
+
+absl::Status RegularFile::ReadAt(std::uint64_t offset,
+                                 std::span<char> out) const {
+  const ssize_t n = ReadBytes(descriptor_, out.data(), out.size(), offset);
+  if (n < 0) return absl::ErrnoToStatus(errno, "read");
+  if (static_cast<std::size_t>(n) == out.size()) return absl::OkStatus();
+  return absl::DataLossError("read: the file ends before its own parts do");
 }
 
 absl::StatusOr<std::string> RegularFile::Read(std::size_t max_bytes) const {
@@ -95,7 +115,8 @@ absl::StatusOr<std::string> RegularFile::Read(std::size_t max_bytes) const {
     const std::size_t before = text.size();
     const std::size_t want = std::min(kReadBytes, max_bytes - before);
     text.resize(before + want);
-    const ssize_t n = ReadAt(descriptor_, text.data() + before, want, before);
+    const ssize_t n =
+        ReadBytes(descriptor_, text.data() + before, want, before);
     if (n < 0) return absl::ErrnoToStatus(errno, "read");
     text.resize(before + static_cast<std::size_t>(n));
     if (static_cast<std::size_t>(n) < want) break;
@@ -108,7 +129,8 @@ absl::StatusOr<std::uint32_t> RegularFile::Crc32() const {
   uLong crc = crc32(0, nullptr, 0);
   // Up to the size at opening: a file that grows meanwhile is no debug file.
   for (std::uint64_t offset = 0; offset < size_; offset += kReadBytes) {
-    const ssize_t n = ReadAt(descriptor_, buffer.data(), buffer.size(), offset);
+    const ssize_t n =
+        ReadBytes(descriptor_, buffer.data(), buffer.size(), offset);
     if (n < 0) return absl::ErrnoToStatus(errno, "read");
     crc = crc32(crc, reinterpret_cast<const Bytef*>(buffer.data()),
                 static_cast<uInt>(n));

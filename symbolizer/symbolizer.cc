@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
 #include "symbolizer/debug_paths.h"
-#include "symbolizer/module.h"
+#include "symbolizer/debuginfod.h"
+#include "symbolizer/name_cache.h"
+#include "symbolizer/open_module.h"
 
 namespace heapledger::symbolizer {
 namespace {
@@ -73,7 +76,7 @@ double Stats::resolved_share() const {
   if (lookups == 0) return 1;
   std::uint64_t named = 0;
   for (Quality quality :
-       {Quality::kDebugInfo, Quality::kSymbolTable, Quality::kPerfMap}) {
+       {Quality::kDebugInfo, Quality::kSymbolTable, Quality::kJit}) {
     named += by_quality[static_cast<std::size_t>(quality)];
   }
   return static_cast<double>(named) / static_cast<double>(lookups);
@@ -81,17 +84,28 @@ double Stats::resolved_share() const {
 
 class Symbolizer::Impl {
  public:
-  explicit Impl(Options options) : options_(std::move(options)) {}
+  explicit Impl(Options options) : options_(std::move(options)) {
+    if (!options_.cache_directory.empty()) {
+      cache_.emplace(options_.cache_directory, options_.cache_bytes);
+    }
+    if (options_.network == NetworkUse::kDebuginfod) debuginfod_.emplace();
+  }
+
+  ~Impl() { FlushCache(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   std::vector<Frame> Resolve(const ModuleRef& ref, Pc pc) {
-    Entry& entry = Open(ref);
-    std::vector<Frame> frames = Lookup(entry, ref, pc);
-    Count(entry, frames);
+    OpenModule& module = Open(ref);
+    std::vector<Frame> frames = Lookup(module, ref, pc);
+    Count(module, frames);
+    module.UpdateStats(stats_);
     return frames;
   }
 
   std::vector<std::vector<Frame>> ResolveAll(const ModuleRef& ref,
-                                             std::span<const Pc> pcs) {
+                                             std::span<const Pc> pcs,
+                                             const Progress& progress) {
     std::vector<std::vector<Frame>> result(pcs.size());
     if (pcs.empty()) return result;
     std::vector<std::size_t> order(pcs.size());
@@ -99,24 +113,26 @@ class Symbolizer::Impl {
     std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       return IsLookedUpBefore(pcs[a], pcs[b]);
     });
-    Entry& entry = Open(ref);
+    OpenModule& module = Open(ref);
     const std::vector<Frame>* last = nullptr;
     for (std::size_t i = 0; i < order.size(); ++i) {
+      if (progress && i % kProgressStep == 0) progress(i);
       const std::size_t at = order[i];
       const bool repeats = i > 0 && IsSame(pcs[at], pcs[order[i - 1]]);
-      result[at] = repeats ? *last : Lookup(entry, ref, pcs[at]);
+      result[at] = repeats ? *last : Lookup(module, ref, pcs[at]);
       last = &result[at];
-      Count(entry, *last);
+      Count(module, *last);
     }
+    if (progress) progress(order.size());
+    module.UpdateStats(stats_);
+    if (cache_ && module.IsWorthStoring()) module.Store(*cache_);
     return result;
   }
 
   std::vector<Frame> ResolveOutsideModules(Pc pc) {
     Frame frame;
     frame.rel_pc = pc.address;
-    frame.function = perf_map_.Find(LookupAddress(pc));
-    frame.quality = Quality::kPerfMap;
-    if (frame.function.empty()) {
+    if (!jit_code_.Find(LookupAddress(pc), frame)) {
       frame.function = Hex(pc.address);
       frame.quality = Quality::kUnknown;
     }
@@ -125,67 +141,68 @@ class Symbolizer::Impl {
     return {std::move(frame)};
   }
 
-  absl::Status LoadPerfMap(std::int64_t pid) {
-    auto map = PerfMap::Load(options_.root, PerfMap::PathForPid(pid));
-    if (!map.ok()) return map.status();
-    perf_map_ = *std::move(map);
-    return absl::OkStatus();
+  absl::Status LoadJitCode(const JitProcess& process) {
+    return jit_code_.Load(options_.root, process);
+  }
+  void ForgetJitCode() { jit_code_ = {}; }
+
+  void FlushCache() {
+    if (!cache_) return;
+    for (auto& [key, module] : modules_) {
+      if (module.is_open()) module.Store(*cache_);
+    }
   }
 
-  void set_perf_map(PerfMap map) { perf_map_ = std::move(map); }
   const Stats& stats() const { return stats_; }
 
  private:
-  struct Entry {
-    std::unique_ptr<Module> module;  // null while closed
-    std::size_t stats_index;
-    std::uint64_t last_use;
-  };
+  // Often enough for a bar, seldom enough to cost nothing.
+  static constexpr std::size_t kProgressStep = 64;
 
-  Entry& Open(const ModuleRef& ref) {
-    // The same file may be mapped at several places.
-    const std::string key = ref.build_id + '\0' + ref.path;
-    auto [it, is_new] = entries_.try_emplace(key);
-    Entry& entry = it->second;
-    entry.last_use = ++clock_;
-    if (is_new) {
-      entry.stats_index = stats_.modules.size();
-      stats_.modules.emplace_back();
+  OpenModule& Open(const ModuleRef& ref) {
+    // The same file may be mapped at several places. Without a build id only
+    // the inode tells whether it is the same.
+    std::string key = ref.build_id + '\0' + ref.path;
+    if (ref.build_id.empty()) key += '\0' + std::to_string(ref.inode);
+    OpenModule& module = modules_[key];
+    if (module.last_use() == 0) {
+      module.set_stats_index(stats_.modules.size());
+      ModuleStats& stats = stats_.modules.emplace_back();
+      stats.module = StripDeleted(ref.path);
+      stats.build_id = ref.build_id;
     }
-    if (entry.module != nullptr) return entry;
+    module.set_last_use(++clock_);
+    if (module.is_open()) return module;
     CloseIdleModules();
-    entry.module = std::make_unique<Module>(ref, options_);
+    module.Open(ref, options_, debuginfod_ ? &*debuginfod_ : nullptr,
+                cache_ ? &*cache_ : nullptr);
     ++open_modules_;
-    ModuleStats& stats = stats_.modules[entry.stats_index];
-    stats.module = StripDeleted(ref.path);
-    stats.build_id = ref.build_id;
-    stats.debug_file = entry.module->debug_file();
-    stats.reason = entry.module->reason();
-    stats.detail = entry.module->detail();
-    return entry;
+    return module;
   }
 
   // Makes room for one more.
   void CloseIdleModules() {
     while (open_modules_ > 0 && open_modules_ >= options_.max_open_modules) {
-      Entry* oldest = nullptr;
-      for (auto& [key, entry] : entries_) {
-        if (entry.module == nullptr) continue;
-        if (oldest == nullptr || entry.last_use < oldest->last_use) {
-          oldest = &entry;
+      OpenModule* oldest = nullptr;
+      for (auto& [key, module] : modules_) {
+        if (!module.is_open()) continue;
+        if (oldest == nullptr || module.last_use() < oldest->last_use()) {
+          oldest = &module;
         }
       }
-      oldest->module.reset();
+      if (cache_) oldest->Store(*cache_);
+      oldest->Close();
       --open_modules_;
     }
   }
 
-  static std::vector<Frame> Lookup(Entry& entry, const ModuleRef& ref, Pc pc) {
+  static std::vector<Frame> Lookup(OpenModule& module, const ModuleRef& ref,
+                                   Pc pc) {
     const std::uint64_t address = LookupAddress(pc);
     const bool range_known = ref.start < ref.end;
     std::vector<Frame> frames;
     if (!range_known || (address >= ref.start && address < ref.end)) {
-      frames = entry.module->Resolve(address - ref.load_bias);
+      frames = module.Resolve(address - ref.load_bias);
     }
     if (frames.empty()) frames.emplace_back();
     for (Frame& frame : frames) {
@@ -202,9 +219,9 @@ class Symbolizer::Impl {
   }
 
   // One lookup counts once, by the frame that stands for its function.
-  void Count(const Entry& entry, const std::vector<Frame>& frames) {
+  void Count(const OpenModule& open, const std::vector<Frame>& frames) {
     const auto quality = static_cast<std::size_t>(frames.back().quality);
-    ModuleStats& module = stats_.modules[entry.stats_index];
+    ModuleStats& module = stats_.modules[open.stats_index()];
     ++stats_.lookups;
     ++stats_.by_quality[quality];
     ++module.lookups;
@@ -212,10 +229,12 @@ class Symbolizer::Impl {
   }
 
   const Options options_;
-  std::unordered_map<std::string, Entry> entries_;
+  std::optional<NameCache> cache_;
+  std::optional<Debuginfod> debuginfod_;
+  std::unordered_map<std::string, OpenModule> modules_;
   std::size_t open_modules_ = 0;
   std::uint64_t clock_ = 0;
-  PerfMap perf_map_;
+  JitCode jit_code_;
   Stats stats_;
 };
 
@@ -228,21 +247,22 @@ std::vector<Frame> Symbolizer::Resolve(const ModuleRef& module, Pc pc) {
 }
 
 std::vector<std::vector<Frame>> Symbolizer::ResolveAll(
-    const ModuleRef& module, std::span<const Pc> pcs) {
-  return impl_->ResolveAll(module, pcs);
+    const ModuleRef& module, std::span<const Pc> pcs,
+    const Progress& progress) {
+  return impl_->ResolveAll(module, pcs, progress);
 }
 
 std::vector<Frame> Symbolizer::ResolveOutsideModules(Pc pc) {
   return impl_->ResolveOutsideModules(pc);
 }
 
-absl::Status Symbolizer::LoadPerfMap(std::int64_t pid) {
-  return impl_->LoadPerfMap(pid);
+absl::Status Symbolizer::LoadJitCode(const JitProcess& process) {
+  return impl_->LoadJitCode(process);
 }
 
-void Symbolizer::set_perf_map(PerfMap map) {
-  impl_->set_perf_map(std::move(map));
-}
+void Symbolizer::ForgetJitCode() { impl_->ForgetJitCode(); }
+
+void Symbolizer::FlushCache() { impl_->FlushCache(); }
 
 const Stats& Symbolizer::stats() const { return impl_->stats(); }
 

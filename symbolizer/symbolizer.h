@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // (module, pc) -> frames. Opens each module once, at its first lookup, and
-// keeps what it has parsed. Files are found on this machine only: nothing here
-// ever touches the network.
+// keeps what it has parsed. Files are found on this machine; the network is
+// touched only if Options says so.
 //
 //   Symbolizer symbolizer;
 //   for (const Frame& frame : symbolizer.Resolve(module, Pc{address})) …
@@ -15,6 +15,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -23,7 +24,7 @@
 
 #include "absl/status/status.h"
 #include "symbolizer/frame.h"
-#include "symbolizer/perf_map.h"
+#include "symbolizer/jit_code.h"
 
 namespace heapledger::symbolizer {
 
@@ -41,6 +42,9 @@ enum class Reason : std::uint8_t {
 // A phrase such as "build id mismatch", for messages and tables.
 std::string_view ReasonText(Reason reason);
 
+// Whether servers are asked for debug files (see debuginfod.h).
+enum class NetworkUse : std::uint8_t { kNone, kDebuginfod };
+
 struct Options {
   // Where the target's paths start: "/proc/PID/root" for a container, a
   // directory for a snapshot from another machine; empty for this machine.
@@ -50,6 +54,10 @@ struct Options {
   // Modules kept open; beyond it the one not used for longest is closed.
   // Few programs map as many; each holds up to three descriptors.
   std::size_t max_open_modules = 256;
+  NetworkUse network = NetworkUse::kNone;
+  // Where names are kept between runs; empty: nowhere.
+  std::string cache_directory = {};
+  std::uint64_t cache_bytes = std::uint64_t{256} << 20;
 };
 
 // What became of the lookups in one module.
@@ -82,18 +90,26 @@ class Symbolizer {
   // Returns at least one frame, innermost inlined function first.
   std::vector<Frame> Resolve(const ModuleRef& module, Pc pc);
 
+  // Called now and then with how many pcs of a batch are done.
+  using Progress = std::function<void(std::size_t)>;
+
   // Resolve() of every pc, in the order given. Looks them up sorted by
   // address, each distinct one once: much faster than one by one.
   std::vector<std::vector<Frame>> ResolveAll(const ModuleRef& module,
-                                             std::span<const Pc> pcs);
+                                             std::span<const Pc> pcs,
+                                             const Progress& progress = {});
 
-  // For pcs in no module: one frame from the perf map, or "0x7f0000001234".
+  // For pcs in no module: one frame from what the JIT compiler wrote, or
+  // "0x7f0000001234".
   std::vector<Frame> ResolveOutsideModules(Pc pc);
 
-  // Reads /tmp/perf-PID.map below `root`. Call again to see code that was
-  // compiled since. On failure the names read before stay.
-  absl::Status LoadPerfMap(std::int64_t pid);
-  void set_perf_map(PerfMap map);
+  // Reads what the process's JIT compiler wrote about its code. Call again to
+  // see code that was compiled since. On failure the names read before stay.
+  absl::Status LoadJitCode(const JitProcess& process);
+  void ForgetJitCode();
+
+  // Stores what is not yet in the cache on disk. The destructor does so too.
+  void FlushCache();
 
   // Since construction; modules that were closed are still listed.
   const Stats& stats() const;

@@ -49,18 +49,19 @@ void Decode(int wait_status, ChildResult& result) {
   }
 }
 
-void Await(const sigset_t& signals, const std::function<void()>& tick,
-           ChildResult& result) {
+void Await(const sigset_t& signals, std::chrono::milliseconds interval,
+           const std::function<void(pid_t)>& tick, ChildResult& result) {
+  const timespec wait = {interval.count() / 1000,
+                         interval.count() % 1000 * 1'000'000};
   for (;;) {
     int wait_status = 0;
     const pid_t ended = waitpid(result.pid, &wait_status, WNOHANG);
     if (ended == result.pid) return Decode(wait_status, result);
     if (ended < 0 && errno != EINTR) return;
-    constexpr timespec kTick = {1, 0};
     siginfo_t info = {};
-    const int signal = sigtimedwait(&signals, &info, &kTick);
+    const int signal = sigtimedwait(&signals, &info, &wait);
     if (signal < 0) {
-      if (errno == EAGAIN) tick();
+      if (errno == EAGAIN) tick(result.pid);
     } else if (signal != SIGCHLD && !FromTerminal(info)) {
       kill(result.pid, signal);
     }
@@ -71,7 +72,8 @@ void Await(const sigset_t& signals, const std::function<void()>& tick,
 
 ChildResult RunChild(const std::vector<std::string>& command,
                      const std::map<std::string, std::string>& environment,
-                     const std::function<void()>& tick) {
+                     std::chrono::milliseconds interval,
+                     const std::function<void(pid_t)>& tick) {
   ChildResult result;
   // Blocked before the fork, so that none is lost between it and the wait.
   sigset_t signals;
@@ -95,7 +97,7 @@ ChildResult RunChild(const std::vector<std::string>& command,
              0) {
     waitpid(result.pid, nullptr, 0);
   } else {
-    Await(signals, tick, result);
+    Await(signals, interval, tick, result);
   }
   close(report[0]);
   if (result.start_error != 0) {

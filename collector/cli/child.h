@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <string>
@@ -23,9 +24,11 @@ struct ChildResult {
 };
 
 // Runs `command` until it ends, with `environment` added to ours and its own
-// pid in HEAPLEDGER_ROOT_PID. `tick` is called about once a second meanwhile.
+// pid in HEAPLEDGER_ROOT_PID. `tick` gets its pid, about once an `interval`
+// meanwhile.
 ChildResult RunChild(const std::vector<std::string>& command,
                      const std::map<std::string, std::string>& environment,
-                     const std::function<void()>& tick);
+                     std::chrono::milliseconds interval,
+                     const std::function<void(pid_t)>& tick);
 
 }  // namespace heapledger::collector::cli

@@ -12,10 +12,13 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "collector/cli/collect_loop.h"
+#include "collector/cli/find_ledger.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
 #include "collector/exporter/host_source.h"
@@ -72,8 +75,37 @@ CollectLoopOptions LoopOptions(const Arguments& arguments) {
   return options;
 }
 
-EndpointOptions PageOptions(const Arguments& arguments) {
+// The process that a request names; the only one where it names none.
+absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFor(
+    const DiscoveryOptions& options, const HostSource& source,
+    const std::string& pid) {
+  if (!pid.empty()) return FindLedger(options, pid);
+  const auto host = source.host();
+  if (host->processes.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        host->processes.size(),
+        " measured programs run; give one as ?pid=PID, / lists them"));
+  }
+  return FindLedger(options,
+                    absl::StrCat(host->processes[0]->snapshot->identity.pid));
+}
+
+// An answer that is under way can take seconds, and nobody will read it.
+void EndAnyway() {
+  std::thread([] {
+    std::this_thread::sleep_for(2 * kSamplerPatience);
+    std::_Exit(kDone);
+  }).detach();
+}
+
+EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
+                            const HostSource* source) {
   EndpointOptions options;
+  options.heap.names = names;
+  options.heap.take = [discovery = DiscoveryFor(arguments.directory),
+                       source](const std::string& pid) {
+    return TakeFor(discovery, *source, pid);
+  };
   // Hysteresis keeps up to twice the number asked for.
   options.max_callsites = std::max(options.max_callsites, 2 * arguments.top);
   options.stuck_after = std::max(
@@ -110,18 +142,21 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
   HttpServer server(*options);
-  const Endpoints pages(PageOptions(arguments), &source, &server);
+  CollectLoop loop(LoopOptions(arguments), &source,
+                   [](const std::string& why) { Fail("collect", why); });
+  Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
+                  &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
-  CollectLoop loop(LoopOptions(arguments), &source,
-                   [](const std::string& why) { Fail("collect", why); });
   loop.Start();
   if (!line.quiet) Announce(server);
 
   int signal = 0;
   while (sigwait(&end_signals, &signal) != 0) {
   }
+  EndAnyway();
+  pages.Stop();
   server.Stop();
   // Nothing of ours needs saving: what counts lies in the ledgers.
   if (!loop.Stop(kSamplerPatience)) std::_Exit(kDone);

@@ -39,6 +39,9 @@ class CollectLoop {
               std::function<void(const std::string&)> log);
   ~CollectLoop();
 
+  // Of any thread; what one process' lookup learns serves all.
+  [[nodiscard]] FrameNames* names() { return names_.get(); }
+
   void Start();
 
   // Whether the thread ended within `patience`; a first look at a large program
@@ -54,8 +57,9 @@ class CollectLoop {
   HostSource* const source_;
   const std::function<void(const std::string&)> log_;
 
-  // Of the thread alone.
   std::unique_ptr<FrameNames> names_;
+
+  // Of the thread alone.
   HostLedgers ledgers_;
   HostAccounts accounts_;
   std::vector<UnmeasuredProcess> unmeasured_;  // of the last search of maps

@@ -24,6 +24,18 @@ bool Runs(const LedgerSnapshot& snapshot) {
          snapshot.state == ProcessState::kStarting;
 }
 
+using Reader = absl::StatusOr<std::unique_ptr<LedgerReader>>;
+
+absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFrom(
+    const DiscoveryOptions& options, const Reader& reader) {
+  if (!reader.ok()) return reader.status();
+  auto snapshot = (*reader)->Take();
+  if (!snapshot.ok()) return snapshot.status();
+  snapshot->state = JudgeState(
+      snapshot->state, LivenessOf(options.proc_root, snapshot->identity));
+  return std::make_shared<const LedgerSnapshot>(*std::move(snapshot));
+}
+
 std::string Places(const DiscoveryOptions& options) {
   if (!options.directory.empty()) return options.directory;
   return absl::StrCat(
@@ -64,6 +76,37 @@ absl::Status NotFound(const DiscoveryOptions& options, const HostSnapshot& host,
                                           "CMD, or look at heapledger ps"));
 }
 
+using Snapshots = std::vector<std::shared_ptr<const LedgerSnapshot>>;
+
+// A pid stands in the ledger's name: no other ledger need be opened.
+Snapshots TakeByPid(const DiscoveryOptions& options, std::uint32_t pid) {
+  Snapshots snapshots;
+  for (const FoundLedger& found : DiscoverLedgers(options).ledgers) {
+    if (found.name.pid != pid) continue;
+    const auto descriptor = OpenLedgerFile(found.path, found.owner);
+    if (!descriptor.ok()) continue;
+    auto snapshot =
+        TakeFrom(options, LedgerReader::Adopt(*descriptor, found.path));
+    if (snapshot.ok()) snapshots.push_back(*std::move(snapshot));
+  }
+  return snapshots;
+}
+
+// The running one, else the one that began last; null if none fits.
+std::shared_ptr<const LedgerSnapshot> BestOf(const Snapshots& snapshots,
+                                             const std::string& what) {
+  const auto rank = [](const LedgerSnapshot& snapshot) {
+    return std::tuple(Runs(snapshot), snapshot.identity.start_time_ticks,
+                      snapshot.identity.image);
+  };
+  std::shared_ptr<const LedgerSnapshot> best;
+  for (const auto& snapshot : snapshots) {
+    if (!Matches(*snapshot, what)) continue;
+    if (best == nullptr || rank(*snapshot) > rank(*best)) best = snapshot;
+  }
+  return best;
+}
+
 absl::Status NotLive(const LedgerSnapshot& snapshot, const std::string& what) {
   if (snapshot.state == ProcessState::kOff) {
     return absl::FailedPreconditionError(
@@ -88,13 +131,7 @@ bool Matches(const LedgerSnapshot& snapshot, const std::string& what) {
 
 absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFile(
     const DiscoveryOptions& options, const std::string& path) {
-  auto reader = LedgerReader::Open(path);
-  if (!reader.ok()) return reader.status();
-  auto snapshot = (*reader)->Take();
-  if (!snapshot.ok()) return snapshot.status();
-  snapshot->state = JudgeState(
-      snapshot->state, LivenessOf(options.proc_root, snapshot->identity));
-  return std::make_shared<const LedgerSnapshot>(*std::move(snapshot));
+  return TakeFrom(options, LedgerReader::Open(path));
 }
 
 absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> FindLedger(
@@ -102,16 +139,11 @@ absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> FindLedger(
   if (what.find('/') != std::string::npos || what.ends_with(".ledger")) {
     return TakeFile(options, what);
   }
-  const HostSnapshot host = HostLedgers(options).Take();
-  std::shared_ptr<const LedgerSnapshot> best;
-  const auto rank = [](const LedgerSnapshot& snapshot) {
-    return std::tuple(Runs(snapshot), snapshot.identity.start_time_ticks,
-                      snapshot.identity.image);
-  };
-  for (const auto& snapshot : host.ledgers) {
-    if (!Matches(*snapshot, what)) continue;
-    if (best == nullptr || rank(*snapshot) > rank(*best)) best = snapshot;
+  if (std::uint32_t pid = 0; absl::SimpleAtoi(what, &pid)) {
+    if (auto best = BestOf(TakeByPid(options, pid), what)) return best;
   }
+  const HostSnapshot host = HostLedgers(options).Take();
+  const auto best = BestOf(host.ledgers, what);
   if (best != nullptr) return best;
   if (struct stat status; stat(what.c_str(), &status) == 0) {
     return TakeFile(options, what);

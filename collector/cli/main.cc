@@ -19,6 +19,11 @@ int Fail(std::string_view verb, std::string_view why, int code) {
   return code;
 }
 
+int FailWith(std::string_view verb, const absl::Status& status) {
+  return Fail(verb, std::string(status.message()),
+              absl::IsInvalidArgument(status) ? kUsage : kCouldNot);
+}
+
 DiscoveryOptions DiscoveryFor(const std::string& directory) {
   DiscoveryOptions options = DiscoveryOptions::FromEnvironment();
   if (!directory.empty()) options.directory = directory;
@@ -46,10 +51,11 @@ int Dispatch(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();
   app.footer("Example: heapledger run -- ls -lR /usr/include");
-  const Verb verbs[] = {AddRun(app, line),     AddPs(app, line),
-                        AddTop(app, line),     AddReport(app, line),
-                        AddArm(app, line),     AddDisarm(app, line),
-                        AddCollect(app, line), AddDoctor(app, line)};
+  const Verb verbs[] = {
+      AddRun(app, line),     AddPs(app, line),       AddTop(app, line),
+      AddReport(app, line),  AddSnapshot(app, line), AddMark(app, line),
+      AddDiff(app, line),    AddArm(app, line),      AddDisarm(app, line),
+      AddCollect(app, line), AddDoctor(app, line)};
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {

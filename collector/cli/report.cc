@@ -2,71 +2,121 @@
 // heapledger report PID|NAME|FILE
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/heap_writer.h"
+#include "collector/cli/mode_words.h"
+#include "collector/cli/pager.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/report_view.h"
+#include "collector/cli/value_option.h"
 #include "collector/cli/verb.h"
-#include "collector/profile/resolver.h"
 
 namespace heapledger::collector::cli {
 namespace {
-
-enum class Format { kText, kJson, kFolded };
-
-const std::map<std::string, Value> kValues = {
-    {"live-bytes", Value::kLiveBytes},
-    {"live-objects", Value::kLiveObjects},
-    {"allocated-bytes", Value::kAllocatedBytes},
-    {"allocations", Value::kAllocations}};
-const std::map<std::string, GroupBy> kGroups = {
-    {"callsite", GroupBy::kCallsite},
-    {"function", GroupBy::kFunction},
-    {"module", GroupBy::kModule}};
-const std::map<std::string, Format> kFormats = {{"txt", Format::kText},
-                                                {"json", Format::kJson},
-                                                {"folded", Format::kFolded}};
 
 struct Arguments {
   std::string what;
   std::string directory;
   ReportOptions report;
-  Format format = Format::kText;
+  SymbolOptions symbols;
+  std::string by = "callsite";
+  std::string format;
+  bool tree = false;
   bool json = false;
   bool sort_given = false;
+  bool limit_given = false;
 };
 
-void PrintText(const Report& report, const ReportOptions& options, bool quiet,
-               FrameNames& names) {
-  std::string text = ReportTable(report, options, names);
-  if (!quiet) text = ReportHeader(report) + (text.empty() ? "" : "\n") + text;
-  std::fputs(text.c_str(), stdout);
+absl::StatusOr<ProfileGroup> GroupOf(const std::string& by) {
+  if (by == "callsite") return ProfileGroup::kCallsite;
+  if (by == "function") return ProfileGroup::kFunction;
+  if (by == "module") return ProfileGroup::kModule;
+  const char* why = nullptr;
+  if (by == "thread") {
+    why =
+        "its shards of counters belong to threads for a time and do not say "
+        "which";
+  } else if (by == "size") {
+    why =
+        "it keeps sums of bytes and objects per callsite, not the sizes of "
+        "single blocks";
+  } else if (by == "tag") {
+    why = "programs have no way yet to tag what they allocate";
+  }
+  if (why == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", by, "' is no group; use callsite, function or module"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("the ledger cannot tell figures by ", by, ": ", why,
+                   "; use callsite, function or module"));
+}
+
+void Out(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+int WriteFormat(const Heap& heap, const Arguments& arguments,
+                Symbols& symbols) {
+  const auto format =
+      ParseFileFormat(arguments.tree ? "txt" : arguments.format);
+  if (!format.ok()) return FailWith("report", format.status());
+  WriteOptions options;
+  options.value = arguments.report.value;
+  options.sort = arguments.report.sort;
+  options.limit = arguments.limit_given ? arguments.report.limit : 0;
+  const auto bytes = EncodeHeap(heap, *format, options, &symbols);
+  if (!bytes.ok()) return FailWith("report", bytes.status());
+  if (format->profile == ProfileFormat::kText) {
+    Page(*bytes);
+  } else {
+    Out(*bytes);
+  }
+  return kDone;
+}
+
+std::string Text(const Report& report, const Heap& heap,
+                 const ReportOptions& options, Symbols& symbols,
+                 const CommandLine& line) {
+  std::string text = ReportTable(report, options, symbols.For(heap));
+  if (line.quiet) return text;
+  std::string header = ReportHeader(report);
+  if (heap.is_file()) {
+    absl::StrAppend(&header, "snapshot of ",
+                    UtcTime(heap.snapshot->taken_realtime_ns), "\n");
+  }
+  if (line.verbosity > 0) header += symbols.ShareLines(heap);
+  return header + (text.empty() ? "" : "\n") + text;
 }
 
 int Run(Arguments& arguments, const CommandLine& line) {
-  const DiscoveryOptions options = DiscoveryFor(arguments.directory);
-  const auto snapshot = FindLedger(options, arguments.what);
-  if (!snapshot.ok()) {
-    return Fail("report", std::string(snapshot.status().message()));
-  }
+  const auto group = GroupOf(arguments.by);
+  if (!group.ok()) return FailWith("report", group.status());
+  arguments.report.by = *group;
   if (!arguments.sort_given) arguments.report.sort = arguments.report.value;
   arguments.report.stacks = line.verbosity > 0;
-  const std::unique_ptr<FrameNames> names = MakeResolver();
-  if (arguments.format == Format::kFolded) {
-    std::fputs(FoldedStacks(**snapshot, arguments.report.value, *names).c_str(),
-               stdout);
-    return kDone;
+  const DiscoveryOptions options = DiscoveryFor(arguments.directory);
+  const auto heap = FindHeap(options, arguments.what);
+  if (!heap.ok()) return FailWith("report", heap.status());
+  Symbols symbols(arguments.symbols);
+  if (arguments.tree || !arguments.format.empty()) {
+    return WriteFormat(*heap, arguments, symbols);
   }
-  Report report = MakeReport(*ViewAll(*snapshot, *names), arguments.report);
-  report.unmeasured = UnmeasuredChildren(options, **snapshot);
-  if (arguments.json || arguments.format == Format::kJson) {
-    std::fputs(JsonText(ReportJson(report, arguments.report, *names)).c_str(),
-               stdout);
+  FrameNames& names = symbols.For(*heap);
+  Report report = MakeReport(*ViewAll(heap->snapshot, names), arguments.report);
+  if (!heap->is_file()) {
+    report.unmeasured = UnmeasuredChildren(options, *heap->snapshot);
+  }
+  if (arguments.json) {
+    StreamReportJson(report, arguments.report, names, 0, Out);
+    Out("\n");
   } else {
-    PrintText(report, arguments.report, line.quiet, *names);
+    Page(Text(report, *heap, arguments.report, symbols, line));
   }
   return kDone;
 }
@@ -78,36 +128,36 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
   CLI::App* const app = parent.add_subcommand(
       "report", "A live or dead program's heap, by callsite");
   app->add_option("PID|NAME|FILE", arguments->what,
-                  "A pid, a program's name or a .ledger file")
+                  "A pid, a program's name, PID@MARK, a .ledger or .hl file")
       ->required();
-  app->add_option("--value", arguments->report.value,
-                  "live-bytes, live-objects, allocated-bytes or allocations")
-      ->transform(CLI::CheckedTransformer(kValues).description(""))
-      ->type_name("VALUE");
-  app->add_option("--by", arguments->report.by, "callsite, function or module")
-      ->transform(CLI::CheckedTransformer(kGroups).description(""))
+  AddValueOption(*app, "--value", arguments->report.value);
+  app->add_option("--by", arguments->by, "callsite, function or module")
       ->type_name("GROUP");
   CLI::Option* const sort =
-      app->add_option("--sort", arguments->report.sort,
-                      "Order by this value (default: --value)")
-          ->transform(CLI::CheckedTransformer(kValues).description(""))
-          ->type_name("VALUE");
-  app->add_option("--limit", arguments->report.limit,
-                  "Rows to show, 0 for all (default 20)")
-      ->type_name("N");
-  app->add_option("--format", arguments->format, "txt, json or folded")
-      ->transform(CLI::CheckedTransformer(kFormats).description(""))
+      AddValueOption(*app, "--sort", arguments->report.sort,
+                     "Order by this value (default: --value)");
+  CLI::Option* const limit =
+      app->add_option("--limit", arguments->report.limit,
+                      "Rows to show, 0 for all (default 20)")
+          ->type_name("N");
+  app->add_flag("--tree", arguments->tree,
+                "Who calls whom, from the outermost function");
+  app->add_option("--format", arguments->format,
+                  std::string("The whole heap on stdout as ") + kFormatHelp)
       ->type_name("FORMAT");
-  app->add_flag("--json", arguments->json, "The same as --format json");
+  app->add_flag("--json", arguments->json, "The table as JSON, with stacks");
+  AddSymbolOptions(*app, arguments->symbols);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->footer(
       "Examples:\n  heapledger report 4242 --by function\n"
       "  heapledger report 4242 --format folded > heap.folded\n"
+      "  heapledger report heap.hl --tree\n"
       "With -v the stack of each callsite is shown. Figures with a ~ are "
       "estimates.");
-  return {app, [arguments, sort, &line] {
+  return {app, [arguments, sort, limit, &line] {
             arguments->sort_given = sort->count() > 0;
+            arguments->limit_given = limit->count() > 0;
             return Run(*arguments, line);
           }};
 }

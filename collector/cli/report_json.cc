@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 
@@ -12,9 +13,13 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr int kStep = 2;  // columns per level
+// Between two writes.
+constexpr std::size_t kChunkBytes = 1 << 20;
+
 Json FrameJson(const ResolvedFrame& frame) {
   Json json;
-  json["function"] = FunctionName(frame);
+  json["function"] = FrameFunction(frame);
   json["module"] = frame.module;
   if (!frame.file.empty()) json["file"] = frame.file;
   if (frame.line != 0) json["line"] = frame.line;
@@ -22,20 +27,8 @@ Json FrameJson(const ResolvedFrame& frame) {
   return json;
 }
 
-Json StackJson(const LedgerSnapshot& snapshot, std::uint32_t callsite,
-               FrameNames& names) {
-  Json stack = Json::array();
-  const CallsiteInfo& info = snapshot.tables->callsites[callsite];
-  for (const std::uint32_t frame : snapshot.stack(info)) {
-    for (const ResolvedFrame& resolved : names.Resolve(snapshot, frame)) {
-      stack.push_back(FrameJson(resolved));
-    }
-  }
-  return stack;
-}
-
-Json RowJson(const Report& report, const ReportRow& row, FrameNames& names) {
-  const LedgerSnapshot& snapshot = *report.snapshot;
+// Without its stack.
+Json RowJson(const ReportRow& row) {
   Json json;
   if (!row.callsite.empty()) json["callsite"] = row.callsite;
   if (!row.name.function.empty()) json["function"] = row.name.function;
@@ -45,10 +38,71 @@ Json RowJson(const Report& report, const ReportRow& row, FrameNames& names) {
   json.update(CountersJson(row.counters));
   if (row.growth) json["growth_bytes_per_second"] = *row.growth;
   if (row.cut) json["cut"] = true;
-  if (!row.callsite.empty()) {
-    json["stack"] = StackJson(snapshot, row.callsites.front(), names);
-  }
   return json;
+}
+
+// As dump() has it, for a place inside another value.
+std::string DumpAt(const Json& json, std::size_t indent) {
+  const std::string text =
+      json.dump(kStep, ' ', false, Json::error_handler_t::replace);
+  // No JSON text has a line break of its own.
+  return absl::StrReplaceAll(text, {{"\n", "\n" + std::string(indent, ' ')}});
+}
+
+// The text of each frame is made once: a heap has a hundred times more stacks
+// than frames, and would not fit into memory as objects.
+class StackTexts {
+ public:
+  StackTexts(const LedgerSnapshot& snapshot, FrameNames& names,
+             std::size_t indent)
+      : snapshot_(snapshot),
+        names_(names),
+        indent_(indent),
+        frames_(snapshot.tables->frames.size()) {}
+
+  void Append(std::uint32_t callsite, std::string& text) {
+    const auto stack = snapshot_.stack(snapshot_.tables->callsites[callsite]);
+    text += '[';
+    bool first = true;
+    for (const std::uint32_t frame : stack) {
+      if (frames_[frame].empty()) frames_[frame] = TextOf(frame);
+      if (!first) text += ',';
+      text += frames_[frame];
+      first = false;
+    }
+    if (!first) absl::StrAppend(&text, "\n", std::string(indent_, ' '));
+    text += ']';
+  }
+
+ private:
+  std::string TextOf(std::uint32_t frame) {
+    std::string text;
+    for (const ResolvedFrame& resolved : names_.Resolve(snapshot_, frame)) {
+      absl::StrAppend(&text, text.empty() ? "\n" : ",\n",
+                      std::string(indent_ + kStep, ' '),
+                      DumpAt(FrameJson(resolved), indent_ + kStep));
+    }
+    return text;
+  }
+
+  const LedgerSnapshot& snapshot_;
+  FrameNames& names_;
+  const std::size_t indent_;
+  std::vector<std::string> frames_;  // by frame index; empty until asked for
+};
+
+void AppendRow(const ReportRow& row, std::size_t indent, StackTexts& stacks,
+               std::string& text) {
+  std::string object = DumpAt(RowJson(row), indent);
+  if (row.callsite.empty()) {
+    text += object;
+    return;
+  }
+  object.resize(object.rfind('\n'));
+  const std::string line = "\n" + std::string(indent, ' ');
+  absl::StrAppend(&text, object, ",", line, "  \"stack\": ");
+  stacks.Append(row.callsites.front(), text);
+  absl::StrAppend(&text, line, "}");
 }
 
 Json ProcessJson(const LedgerSnapshot& snapshot) {
@@ -72,6 +126,25 @@ Json ProcessJson(const LedgerSnapshot& snapshot) {
   }
   json["max_depth"] = snapshot.max_depth;
   json["shim_version"] = who.shim_version;
+  return json;
+}
+
+Json HeadJson(const Report& report) {
+  const LedgerSnapshot& snapshot = *report.snapshot;
+  Json json;
+  json["process"] = ProcessJson(snapshot);
+  json["totals"] = CountersJson(snapshot.totals);
+  json["peak_live_bytes"] = snapshot.peak_live_bytes;
+  json["cut_stack_live_bytes"] = snapshot.cut.live_bytes();
+  if (report.growth) json["growth_bytes_per_second"] = *report.growth;
+  json["ledger_bytes"] = snapshot.ledger_bytes;
+  json["degraded"] = Json::object();
+  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
+    if (snapshot.degraded[kind] == 0) continue;
+    json["degraded"][DegradedWord(kind)] = snapshot.degraded[kind];
+  }
+  json["corrupt_records"] = snapshot.corrupt_records;
+  json["unmeasured"] = UnmeasuredJson(report.unmeasured);
   return json;
 }
 
@@ -121,33 +194,32 @@ Json UnmeasuredJson(const std::vector<UnmeasuredProcess>& processes) {
   return list;
 }
 
-Json ReportJson(const Report& report, const ReportOptions& options,
-                FrameNames& names) {
-  const LedgerSnapshot& snapshot = *report.snapshot;
-  Json json;
-  json["process"] = ProcessJson(snapshot);
-  json["totals"] = CountersJson(snapshot.totals);
-  json["peak_live_bytes"] = snapshot.peak_live_bytes;
-  json["cut_stack_live_bytes"] = snapshot.cut.live_bytes();
-  if (report.growth) json["growth_bytes_per_second"] = *report.growth;
-  json["ledger_bytes"] = snapshot.ledger_bytes;
-  json["degraded"] = Json::object();
-  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
-    if (snapshot.degraded[kind] == 0) continue;
-    json["degraded"][DegradedWord(kind)] = snapshot.degraded[kind];
-  }
-  json["corrupt_records"] = snapshot.corrupt_records;
-  json["unmeasured"] = UnmeasuredJson(report.unmeasured);
-  const char* const rows = options.by == GroupBy::kCallsite   ? "callsites"
-                           : options.by == GroupBy::kFunction ? "functions"
-                                                              : "modules";
-  json[rows] = Json::array();
+void StreamReportJson(const Report& report, const ReportOptions& options,
+                      FrameNames& names, std::size_t indent,
+                      const std::function<void(std::string_view)>& out) {
+  std::string text = DumpAt(HeadJson(report), indent);
+  // The rest of the object follows.
+  text.resize(text.rfind('\n'));
+  const char* const rows = options.by == ProfileGroup::kCallsite   ? "callsites"
+                           : options.by == ProfileGroup::kFunction ? "functions"
+                                                                   : "modules";
+  const std::string line = "\n" + std::string(indent + kStep, ' ');
+  absl::StrAppend(&text, ",", line, "\"", rows, "\": [");
+  StackTexts stacks(*report.snapshot, names, indent + 3 * kStep);
   for (const ReportRow& row : report.rows) {
-    json[rows].push_back(RowJson(report, row, names));
+    const bool first = &row == &report.rows.front();
+    absl::StrAppend(&text, first ? "" : ",", line, "  ");
+    AppendRow(row, indent + 2 * kStep, stacks, text);
+    if (text.size() < kChunkBytes) continue;
+    out(text);
+    text.clear();
   }
-  json["other"] = CountersJson(report.other);
-  json["other"]["rows"] = report.other_rows;
-  return json;
+  Json other = CountersJson(report.other);
+  other["rows"] = report.other_rows;
+  absl::StrAppend(&text, report.rows.empty() ? "" : line, "],", line,
+                  "\"other\": ", DumpAt(other, indent + kStep), "\n",
+                  std::string(indent, ' '), "}");
+  out(text);
 }
 
 std::string JsonText(const Json& json) {

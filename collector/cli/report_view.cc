@@ -32,12 +32,12 @@ std::vector<ReportRow> CallsiteRows(const ProcessView& view) {
 }
 
 // Callsites of one function or module added up.
-std::vector<ReportRow> GroupedRows(const ProcessView& view, GroupBy by) {
+std::vector<ReportRow> GroupedRows(const ProcessView& view, ProfileGroup by) {
   std::map<std::pair<std::string, std::string>, ReportRow> groups;
   for (const CallsiteView& callsite : view.top) {
     CallsiteName name = callsite.name;
     name.line = 0;
-    if (by == GroupBy::kModule) {
+    if (by == ProfileGroup::kModule) {
       if (name.module.empty()) name.module = name.function;
       name.function.clear();
       name.file.clear();
@@ -82,38 +82,39 @@ void AddGrowth(const ProcessView& before, Report& report) {
       Rate(before.snapshot->totals, report.snapshot->totals, seconds);
 }
 
-std::string ValueText(const HeapCounters& counters, Value value) {
+std::string ValueText(const HeapCounters& counters, ProfileValue value) {
   const std::uint64_t number = ValueOf(counters, value);
-  return value == Value::kLiveBytes || value == Value::kAllocatedBytes
+  return value == ProfileValue::kLiveBytes ||
+                 value == ProfileValue::kAllocatedBytes
              ? HumanBytes(number)
              : HumanCount(number);
 }
 
-std::string ValueTitle(Value value) {
+std::string ValueTitle(ProfileValue value) {
   switch (value) {
-    case Value::kLiveBytes:
+    case ProfileValue::kLiveBytes:
       return "LIVE";
-    case Value::kLiveObjects:
+    case ProfileValue::kLiveObjects:
       return "OBJECTS";
-    case Value::kAllocatedBytes:
+    case ProfileValue::kAllocatedBytes:
       return "ALLOCATED";
-    case Value::kAllocations:
+    case ProfileValue::kAllocations:
       return "ALLOCATIONS";
   }
   return "";
 }
 
 // The second figure of a row: objects beside bytes, bytes beside objects.
-Value Companion(Value value) {
+ProfileValue Companion(ProfileValue value) {
   switch (value) {
-    case Value::kLiveBytes:
-      return Value::kLiveObjects;
-    case Value::kLiveObjects:
-      return Value::kLiveBytes;
-    case Value::kAllocatedBytes:
-      return Value::kAllocations;
-    case Value::kAllocations:
-      return Value::kAllocatedBytes;
+    case ProfileValue::kLiveBytes:
+      return ProfileValue::kLiveObjects;
+    case ProfileValue::kLiveObjects:
+      return ProfileValue::kLiveBytes;
+    case ProfileValue::kAllocatedBytes:
+      return ProfileValue::kAllocations;
+    case ProfileValue::kAllocations:
+      return ProfileValue::kAllocatedBytes;
   }
   return value;
 }
@@ -125,7 +126,7 @@ std::string StackText(const LedgerSnapshot& snapshot, std::uint32_t callsite,
   for (const std::uint32_t frame : snapshot.stack(info)) {
     for (const ResolvedFrame& f : names.Resolve(snapshot, frame)) {
       const CallsiteName place{"", f.module, f.file, f.line};
-      absl::StrAppend(&text, "      ", Printable(FunctionName(f)), "  ",
+      absl::StrAppend(&text, "      ", Printable(FrameFunction(f)), "  ",
                       Printable(place.Location()),
                       f.inlined ? "  (inlined)" : "", "\n");
     }
@@ -138,21 +139,15 @@ std::string StackText(const LedgerSnapshot& snapshot, std::uint32_t callsite,
 
 }  // namespace
 
-std::string FunctionName(const ResolvedFrame& frame) {
-  if (!frame.function.empty()) return frame.function;
-  return absl::StrCat(frame.module.empty() ? "?" : frame.module, "+0x",
-                      absl::Hex(frame.rel_pc));
-}
-
-std::uint64_t ValueOf(const HeapCounters& counters, Value value) {
+std::uint64_t ValueOf(const HeapCounters& counters, ProfileValue value) {
   switch (value) {
-    case Value::kLiveBytes:
+    case ProfileValue::kLiveBytes:
       return counters.live_bytes();
-    case Value::kLiveObjects:
+    case ProfileValue::kLiveObjects:
       return counters.live_objects();
-    case Value::kAllocatedBytes:
+    case ProfileValue::kAllocatedBytes:
       return counters.allocated_bytes;
-    case Value::kAllocations:
+    case ProfileValue::kAllocations:
       return counters.allocated_objects;
   }
   return 0;
@@ -170,7 +165,7 @@ Report MakeReport(const ProcessView& view, const ReportOptions& options,
                   const ProcessView* before) {
   Report report;
   report.snapshot = view.snapshot;
-  report.rows = options.by == GroupBy::kCallsite
+  report.rows = options.by == ProfileGroup::kCallsite
                     ? CallsiteRows(view)
                     : GroupedRows(view, options.by);
   std::ranges::stable_sort(
@@ -193,16 +188,16 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
                         FrameNames& names) {
   if (report.snapshot->never_armed()) return "";
   using Align = Table::Align;
-  const bool by_callsite = options.by == GroupBy::kCallsite;
+  const bool by_callsite = options.by == ProfileGroup::kCallsite;
   const std::string about = AboutSign(*report.snapshot);
   const bool grows = report.growth.has_value();
-  const Value companion = Companion(options.value);
+  const ProfileValue companion = Companion(options.value);
   std::vector<Table::Column> columns = {
       {about + ValueTitle(options.value), Align::kRight},
       {about + ValueTitle(companion), Align::kRight}};
   if (grows) columns.push_back({about + "GROWTH", Align::kRight});
   if (by_callsite) columns.push_back({"CALLSITE"});
-  if (options.by != GroupBy::kModule) columns.push_back({"FUNCTION"});
+  if (options.by != ProfileGroup::kModule) columns.push_back({"FUNCTION"});
   columns.push_back({by_callsite ? "LOCATION" : "MODULE"});
   Table table(std::move(columns));
   const auto add = [&](const ReportRow& row) {
@@ -210,7 +205,7 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
                                       ValueText(row.counters, companion)};
     if (grows) cells.push_back(row.growth ? HumanRate(*row.growth) : "");
     if (by_callsite) cells.push_back(row.callsite);
-    if (options.by != GroupBy::kModule) {
+    if (options.by != ProfileGroup::kModule) {
       cells.push_back(ShortFunction(Printable(row.name.function)));
     }
     cells.push_back(ShortPath(Printable(by_callsite ? row.name.Location()
@@ -225,7 +220,7 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
     other.callsite = "_other";
     const std::string rest = absl::StrCat(report.other_rows, " more");
     other.name.function = rest;
-    other.name.module = options.by == GroupBy::kModule ? rest : "";
+    other.name.module = options.by == ProfileGroup::kModule ? rest : "";
     add(other);
   }
   std::string text = table.ToString();
@@ -234,34 +229,6 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
     absl::StrAppend(&text, "\n  ", row.callsite, "  ",
                     ValueText(row.counters, options.value), "\n",
                     StackText(*report.snapshot, row.callsites.front(), names));
-  }
-  return text;
-}
-
-std::string FoldedStacks(const LedgerSnapshot& snapshot, Value value,
-                         FrameNames& names) {
-  std::map<std::string, std::uint64_t> lines;
-  const auto callsites = snapshot.callsites();
-  for (std::size_t i = 0; i < callsites.size(); ++i) {
-    const std::uint64_t number = ValueOf(snapshot.counters[i], value);
-    if (number == 0) continue;
-    std::vector<std::string> functions;
-    for (const std::uint32_t frame : snapshot.stack(callsites[i])) {
-      for (const ResolvedFrame& resolved : names.Resolve(snapshot, frame)) {
-        std::string name = Printable(FunctionName(resolved));
-        std::ranges::replace(name, ';', ':');  // the separator
-        functions.push_back(std::move(name));
-      }
-    }
-    if (functions.empty()) {
-      functions.push_back(callsites[i].overflow ? "[overflow]" : "[no stack]");
-    }
-    std::ranges::reverse(functions);
-    lines[absl::StrJoin(functions, ";")] += number;
-  }
-  std::string text;
-  for (const auto& [stack, number] : lines) {
-    absl::StrAppend(&text, stack, " ", number, "\n");
   }
   return text;
 }

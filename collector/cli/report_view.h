@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process' books, sorted and cut as the user asked, as text or folded
-// stacks. Shared by report, top and run.
+// A process' books, sorted and cut as the user asked, as text. Shared by
+// report, top and run.
 #pragma once
 
 #include <cstddef>
@@ -12,22 +12,19 @@
 
 #include "collector/ledger/naming.h"
 #include "collector/ledger/process_account.h"
+#include "collector/profile/difference.h"
+#include "collector/profile/profile.h"
 #include "collector/shm/snapshot.h"
 
 namespace heapledger::collector::cli {
 
-enum class Value { kLiveBytes, kLiveObjects, kAllocatedBytes, kAllocations };
-enum class GroupBy { kCallsite, kFunction, kModule };
-
-// A frame's function, or where it is when it has no name.
-[[nodiscard]] std::string FunctionName(const ResolvedFrame& frame);
-
-[[nodiscard]] std::uint64_t ValueOf(const HeapCounters& counters, Value value);
+[[nodiscard]] std::uint64_t ValueOf(const HeapCounters& counters,
+                                    ProfileValue value);
 
 struct ReportOptions {
-  Value value = Value::kLiveBytes;
-  Value sort = Value::kLiveBytes;
-  GroupBy by = GroupBy::kCallsite;
+  ProfileValue value = ProfileValue::kLiveBytes;
+  ProfileValue sort = ProfileValue::kLiveBytes;
+  ProfileGroup by = ProfileGroup::kCallsite;
   std::size_t limit = 20;  // 0: all
   bool stacks = false;     // with each callsite
 };
@@ -65,8 +62,5 @@ struct Report {
 [[nodiscard]] std::string ReportTable(const Report& report,
                                       const ReportOptions& options,
                                       FrameNames& names);
-// "outermost;…;innermost value" per stack, for flame graph tools.
-[[nodiscard]] std::string FoldedStacks(const LedgerSnapshot& snapshot,
-                                       Value value, FrameNames& names);
 
 }  // namespace heapledger::collector::cli

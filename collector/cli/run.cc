@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "collector/cli/report_view.h"
 #include "collector/cli/run_directory.h"
 #include "collector/cli/run_mode.h"
+#include "collector/cli/run_snapshots.h"
 #include "collector/cli/shim.h"
 #include "collector/cli/verb.h"
 #include "collector/profile/resolver.h"
@@ -37,6 +39,9 @@ struct Arguments {
   std::string allocator = "system";
   std::vector<std::string> follow;
   std::string directory;
+  SnapshotPlan snapshots;
+  std::string every;
+  bool force = false;
   bool discard = false;
 };
 
@@ -189,6 +194,30 @@ void Conclude(const Arguments& arguments, const RunDirectory& directory,
   }
 }
 
+class OnceASecond {
+ public:
+  bool Due() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_) return false;
+    next_ = now + std::chrono::seconds(1);
+    return true;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point next_{};
+};
+
+absl::StatusOr<SnapshotPlan> PlanOf(const Arguments& arguments) {
+  SnapshotPlan plan = arguments.snapshots;
+  if (arguments.force) plan.overwrite = Overwrite::kForce;
+  if (!arguments.every.empty()) {
+    const auto every = ParseInterval(arguments.every);
+    if (!every.ok()) return every.status();
+    plan.every = *every;
+  }
+  return plan;
+}
+
 int Run(const Arguments& arguments, const CommandLine& line) {
   if (arguments.command.empty()) {
     return Fail("run", "no command to run; give one: heapledger run -- CMD",
@@ -199,6 +228,8 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                 {{"HEAPLEDGER_MODE", FromEnvironment("HEAPLEDGER_MODE")},
                  {"HEAPLEDGER_STACK", FromEnvironment("HEAPLEDGER_STACK")}});
   if (!mode.ok()) return Fail("run", std::string(mode.message()), kUsage);
+  const auto plan = PlanOf(arguments);
+  if (!plan.ok()) return FailWith("run", plan.status());
   auto directory = arguments.directory.empty()
                        ? RunDirectory::Create(DiscoveryFor(""))
                        : RunDirectory::Use(arguments.directory);
@@ -211,8 +242,21 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("run", std::string(environment.status().message()),
                 kNotMeasured);
   }
-  const ChildResult result = RunChild(arguments.command, *environment,
-                                      [&directory] { directory->Sweep(); });
+  auto snapshots = RunSnapshots::Create(*plan, directory->path());
+  if (!snapshots.ok()) {
+    if (arguments.directory.empty()) directory->Remove();
+    return FailWith("run", snapshots.status());
+  }
+  OnceASecond sweep;
+  const ChildResult result =
+      RunChild(arguments.command, *environment, snapshots->interval(),
+               [&directory, &snapshots, &sweep](pid_t root) {
+                 snapshots->Tick(root);
+                 if (!sweep.Due()) return;
+                 directory->Sweep([&snapshots](const std::string& path) {
+                   snapshots->BeforeRemoval(path);
+                 });
+               });
   if (result.start_error != 0) {
     if (arguments.directory.empty()) directory->Remove();
     return Fail(
@@ -222,6 +266,13 @@ int Run(const Arguments& arguments, const CommandLine& line) {
         result.status);
   }
   if (!line.quiet) Conclude(arguments, *directory, result);
+  if (plan->wanted()) {
+    for (const std::string& said : snapshots->Finish(result.pid)) {
+      if (!line.quiet || !said.starts_with("wrote")) {
+        std::fprintf(stderr, "heapledger: run: %s\n", said.c_str());
+      }
+    }
+  }
   if (arguments.discard && arguments.directory.empty()) directory->Remove();
   return result.status;
 }
@@ -254,6 +305,20 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
   app->add_option("--dir", arguments->directory,
                   "Put the ledgers here and leave them")
       ->type_name("DIR");
+  app->add_option("-o,--output", arguments->snapshots.output,
+                  "Write a snapshot at the end, with %p in the name of each "
+                  "process; see heapledger snapshot --help")
+      ->type_name("FILE");
+  app->add_flag("--snapshot-at-peak", arguments->snapshots.at_peak,
+                "Write a snapshot of the highest moment seen");
+  app->add_option("--snapshot-every", arguments->every,
+                  "Write a snapshot this often, such as 30s or 5m")
+      ->type_name("DURATION");
+  app->add_option("--snapshot-keep", arguments->snapshots.keep,
+                  "Of those keep the last so many (default 24)")
+      ->check(CLI::Range(1, 100000).description(""))
+      ->type_name("N");
+  app->add_flag("--force", arguments->force, "Overwrite these files");
   app->add_flag("--discard", arguments->discard,
                 "Remove the ledgers at the end");
   app->footer(

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "collector/profile/hl_marks.h"
 #include "collector/shm/process_identity.h"
 
 namespace heapledger::collector::cli {
@@ -169,7 +170,8 @@ absl::StatusOr<RunDirectory> RunDirectory::Use(const std::string& path) {
   return RunDirectory(absolute);
 }
 
-void RunDirectory::Sweep() {
+void RunDirectory::Sweep(
+    const std::function<void(const std::string&)>& before) {
   struct Ended {
     std::string path;
     fs::file_time_type when;
@@ -187,9 +189,11 @@ void RunDirectory::Sweep() {
   std::ranges::sort(ended, {}, &Ended::when);
   for (const Ended& ledger : ended) {
     if (bytes <= budget_bytes_) break;
+    before(ledger.path);
     if (unlink(ledger.path.c_str()) != 0) continue;
     bytes -= ledger.bytes;
     ++swept_;
+    RemoveOrphanMarks(path_);
   }
 }
 

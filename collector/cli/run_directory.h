@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -27,8 +28,9 @@ class RunDirectory {
 
   // Removes ledgers of ended processes, the first ended first, while all of
   // them take more memory than there should be: a build of a thousand processes
-  // must not fill /dev/shm.
-  void Sweep();
+  // must not fill /dev/shm. `before` is told the path of each. Marks go with
+  // their ledgers.
+  void Sweep(const std::function<void(const std::string&)>& before);
   [[nodiscard]] std::size_t swept() const { return swept_; }
 
   // Removes everything, unless a process that writes here still runs.

@@ -18,8 +18,6 @@
 namespace heapledger::collector::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Arguments {
   std::string what;
   std::string directory;
@@ -60,6 +58,19 @@ std::vector<Report> Reports(const Arguments& arguments,
   return reports;
 }
 
+void PrintJson(const std::vector<Report>& reports, const ReportOptions& options,
+               FrameNames& names) {
+  const auto out = [](std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+  };
+  out("{\n  \"processes\": [");
+  for (const Report& report : reports) {
+    out(&report == &reports.front() ? "\n    " : ",\n    ");
+    StreamReportJson(report, options, names, 4, out);
+  }
+  out(reports.empty() ? "]\n}\n" : "\n  ]\n}\n");
+}
+
 int Run(const Arguments& arguments) {
   const DiscoveryOptions options = DiscoveryFor(arguments.directory);
   const std::unique_ptr<FrameNames> names = MakeResolver();
@@ -73,12 +84,7 @@ int Run(const Arguments& arguments) {
                                  : std::string(dead.status().message()));
   }
   if (arguments.json) {
-    Json json;
-    json["processes"] = Json::array();
-    for (const Report& report : reports) {
-      json["processes"].push_back(ReportJson(report, arguments.report, *names));
-    }
-    std::fputs(JsonText(json).c_str(), stdout);
+    PrintJson(reports, arguments.report, *names);
     return kDone;
   }
   if (reports.empty()) {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "collector/shm/discovery.h"
 
 namespace CLI {
@@ -38,6 +39,9 @@ Verb AddRun(CLI::App& parent, const CommandLine& line);
 Verb AddPs(CLI::App& parent, const CommandLine& line);
 Verb AddTop(CLI::App& parent, const CommandLine& line);
 Verb AddReport(CLI::App& parent, const CommandLine& line);
+Verb AddSnapshot(CLI::App& parent, const CommandLine& line);
+Verb AddMark(CLI::App& parent, const CommandLine& line);
+Verb AddDiff(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
@@ -45,6 +49,10 @@ Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 
 // "heapledger: <verb>: <why>" on stderr; returns `code`.
 int Fail(std::string_view verb, std::string_view why, int code = kCouldNot);
+
+// The same for what a function could not do: kUsage where what it was given is
+// at fault, else kCouldNot.
+int FailWith(std::string_view verb, const absl::Status& status);
 
 // The directories to look in: --dir where given, else the environment's.
 DiscoveryOptions DiscoveryFor(const std::string& directory);

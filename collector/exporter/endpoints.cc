@@ -35,6 +35,7 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
                      HttpServer* server)
     : options_(options),
       source_(source),
+      heap_(options.heap),
       registry_(&dropped_),
       started_ns_(MonotonicNs()) {
   registry_.Add("self",
@@ -56,6 +57,9 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
                        "default-src 'none'; style-src 'unsafe-inline'");
                    return response;
                  });
+  server->Handle(
+      "/debug/pprof/heap", HttpMethod::kGet, RunOn::kSlowWorker,
+      [this](const HttpRequest& request) { return heap_.Answer(request); });
   server->Handle("/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
                  [this](const HttpRequest&) { return Healthy(); });
   server->Handle("/-/ready", HttpMethod::kGet, RunOn::kIoThread,

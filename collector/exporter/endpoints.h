@@ -8,6 +8,7 @@
 
 #include "collector/exporter/callsite_collector.h"
 #include "collector/exporter/dropped_series.h"
+#include "collector/exporter/heap_page.h"
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/registry.h"
@@ -15,14 +16,15 @@
 namespace heapledger::collector {
 
 struct EndpointOptions {
+  HeapPageOptions heap;
   std::size_t max_callsites = kDefaultMaxCallsites;  // per process
   // Without a sample for this long /-/healthy says so with a 503. Long, as the
   // first look at a large program reads its debug information.
   std::chrono::milliseconds stuck_after{300000};
 };
 
-// Puts /, /metrics, /metrics/memory, /metrics/callsites, /-/healthy and
-// /-/ready on a server.
+// Puts /, /metrics, /metrics/memory, /metrics/callsites, /debug/pprof/heap,
+// /-/healthy and /-/ready on a server.
 //
 // Thread safety: the constructor before HttpServer::Start(); it must outlive
 // the server's running.
@@ -30,6 +32,9 @@ class Endpoints {
  public:
   Endpoints(const EndpointOptions& options, const HostSource* source,
             HttpServer* server);
+
+  // Ends the waiting of requests; before HttpServer::Stop().
+  void Stop() { heap_.Stop(); }
 
   [[nodiscard]] const MetricRegistry& registry() const { return registry_; }
 
@@ -40,6 +45,7 @@ class Endpoints {
 
   EndpointOptions options_;
   const HostSource* source_;
+  HeapPage heap_;
   DroppedSeries dropped_;
   MetricRegistry registry_;
   const std::uint64_t started_ns_;

@@ -15,6 +15,9 @@ namespace {
 // Below this the headers outweigh what compression saves.
 constexpr std::size_t kGzipFromBytes = 1024;
 
+// Of profiles, which are compressed already.
+constexpr std::string_view kCompressedType = "application/octet-stream";
+
 const char* Reason(int status) {
   switch (status) {
     case 200:
@@ -43,6 +46,8 @@ const char* Reason(int status) {
       return "Content Too Large";
     case 422:
       return "Unprocessable Content";
+    case 429:
+      return "Too Many Requests";
     case 431:
       return "Request Header Fields Too Large";
     case 500:
@@ -102,7 +107,8 @@ HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted) {
   answer.body = std::move(response.body);
   bool packed = false;
   if (accepted == Encoding::kGzip && response.status == 200 &&
-      answer.body.size() > kGzipFromBytes) {
+      answer.body.size() > kGzipFromBytes &&
+      response.content_type != kCompressedType) {
     if (std::optional<std::string> gzip = Gzip(answer.body)) {
       answer.body = *std::move(gzip);
       packed = true;

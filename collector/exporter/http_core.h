@@ -66,7 +66,8 @@ class HttpServer::Impl {
   explicit Impl(HttpServerOptions requested)
       : options(std::move(requested)),
         stop_timer_(ioc),
-        pool_(options.workers, options.max_queued_requests) {}
+        pool_(options.workers, options.max_queued_requests),
+        slow_pool_(kSlowWorkers, options.max_queued_requests) {}
   ~Impl() {
     Stop();
     flights_.clear();
@@ -125,6 +126,8 @@ class HttpServer::Impl {
       flights_;
   std::uint64_t next_flight_ = 0;
   WorkerPool pool_;
+  static constexpr std::size_t kSlowWorkers = 3;
+  WorkerPool slow_pool_;
   std::thread io_thread_;
   std::atomic<bool> running_ = false;
 };

@@ -108,6 +108,7 @@ void HttpServer::Impl::Stop() {
   net::post(ioc, [this] { BeginStop(); });
   io_thread_.join();
   pool_.Stop();
+  slow_pool_.Stop();
 }
 
 void HttpServer::Impl::BeginStop() {
@@ -236,7 +237,8 @@ void HttpServer::Impl::Dispatch(const std::shared_ptr<Connection>& connection,
   const auto [place, is_new] = flights_.try_emplace(flight);
   place->second.push_back(connection);
   if (!is_new) return;
-  const bool queued = pool_.TrySubmit(
+  WorkerPool& pool = route.where == RunOn::kSlowWorker ? slow_pool_ : pool_;
+  const bool queued = pool.TrySubmit(
       [this, flight, &route, request = std::move(request), accepted] {
         auto answer = std::make_shared<const HttpAnswer>(
             Run(route.handler, request, accepted));

@@ -56,6 +56,9 @@ enum class RunOn {
   // On a worker; requests with the same path and query that come while one is
   // under way get its answer. The handler must look at nothing else.
   kWorkerShared,
+  // On one of three threads that do nothing else: for answers that take
+  // seconds. The handler must refuse what would keep all three busy.
+  kSlowWorker,
 };
 
 struct HttpServerOptions {

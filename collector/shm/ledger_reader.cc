@@ -118,6 +118,21 @@ class CounterSums {
   std::uint64_t corrupt_ = 0;
 };
 
+// Live bytes by the shards' own sums.
+std::uint64_t LiveOf(const Words& header,
+                     std::span<const std::uint64_t> shards) {
+  constexpr std::size_t kShardWords = sizeof(ShardHeader) / kWordBytes;
+  __int128 live =
+      LoadField<std::int64_t>(header, offsetof(Header, handed_in_bytes));
+  for (std::uint32_t i = 0; i < ledger::kShardCount; ++i) {
+    live +=
+        LoadField<std::int64_t>(shards.subspan(i * kShardWords, kShardWords),
+                                offsetof(ShardHeader, net_bytes));
+  }
+  constexpr __int128 kLimit = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::uint64_t>(std::clamp(live, __int128{0}, kLimit));
+}
+
 // The highest sum of live bytes: what the writer saw when it last looked, the
 // present one, and the highest that one shard alone may have reached since.
 std::uint64_t PeakOf(const Words& header, std::span<const std::uint64_t> shards,
@@ -175,6 +190,16 @@ class LedgerReader::Impl {
     // Tables read in part are not to be built upon.
     if (!snapshot.ok()) builder_.reset();
     return snapshot;
+  }
+
+  absl::StatusOr<std::uint64_t> LiveBytes() {
+    Words header;
+    if (absl::Status ok = file_->CopyHeader(&header); !ok.ok()) return ok;
+    Words shards(ledger::kShardCount * sizeof(ShardHeader) / kWordBytes);
+    if (absl::Status ok = file_->Copy(ledger::kShardPage, shards); !ok.ok()) {
+      return ok;
+    }
+    return LiveOf(header, shards);
   }
 
  private:
@@ -282,5 +307,9 @@ absl::StatusOr<std::unique_ptr<LedgerReader>> LedgerReader::Open(
 }
 
 absl::StatusOr<LedgerSnapshot> LedgerReader::Take() { return impl_->Take(); }
+
+absl::StatusOr<std::uint64_t> LedgerReader::LiveBytes() {
+  return impl_->LiveBytes();
+}
 
 }  // namespace heapledger::collector

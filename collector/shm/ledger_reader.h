@@ -44,6 +44,10 @@ class LedgerReader {
   // state is the ledger's own word; process_identity.h judges it.
   absl::StatusOr<LedgerSnapshot> Take();
 
+  // Live bytes as of now, from two pages: cheap enough to be asked every few
+  // milliseconds. What threads are about to book may be missing.
+  absl::StatusOr<std::uint64_t> LiveBytes();
+
  private:
   class Impl;
   explicit LedgerReader(std::unique_ptr<Impl> impl);

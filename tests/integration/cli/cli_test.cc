@@ -25,8 +25,8 @@ TEST_F(CliTest, HelpFitsOneScreenAndNamesEveryVerb) {
   const Outcome help = Heapledger("--help");
   EXPECT_EQ(help.status, 0);
   EXPECT_LE(std::ranges::count(help.out, '\n'), 24);
-  for (const char* verb :
-       {"run", "ps", "top", "report", "arm", "disarm", "doctor"}) {
+  for (const char* verb : {"run", "ps", "top", "report", "snapshot", "mark",
+                           "diff", "arm", "disarm", "doctor"}) {
     EXPECT_NE(help.out.find(std::string("  ") + verb), std::string::npos);
     const Outcome own = Heapledger(std::string(verb) + " --help");
     EXPECT_EQ(own.status, 0) << verb;
@@ -58,7 +58,7 @@ TEST_F(CliTest, ReportsADeadProgramByPidNameAndFile) {
   EXPECT_EQ(by_pid.err, "");
   ExpectGolden("report.json", by_pid.out);
   EXPECT_EQ(Heapledger("report orders --json").out, by_pid.out);
-  EXPECT_EQ(Heapledger("report " + path + " --format json").out, by_pid.out);
+  EXPECT_EQ(Heapledger("report " + path + " --json").out, by_pid.out);
 }
 
 TEST_F(CliTest, ReportsAsTextAndFoldedStacks) {

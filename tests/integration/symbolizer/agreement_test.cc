@@ -211,6 +211,8 @@ class Comparison {
   bool SameName(std::uint64_t address, const Frame& ours,
                 const TheirFrame& theirs) {
     if (ours.function == theirs.function) return true;
+    // binutils leaves names of more than 1024 characters as they are.
+    if (ours.function == Demangle(theirs.function)) return true;
     if (ours.quality == Quality::kModuleOnly) return theirs.function == "??";
     if (AreAliases(ours.function, theirs.function)) {
       ++aliases;

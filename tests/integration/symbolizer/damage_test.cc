@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <string>
 #include <vector>
@@ -27,6 +28,16 @@ class DamageTest : public testing::Test {
   static int Rounds(int usual) {
     const char* rounds = std::getenv("HEAPLEDGER_DAMAGE_ROUNDS");
     return rounds == nullptr ? usual : std::atoi(rounds);
+  }
+
+  // From one byte to some hundred changed, anywhere.
+  static std::string Damaged(std::string bytes, int seed) {
+    std::mt19937 random(static_cast<std::uint32_t>(seed));
+    const std::size_t changes = std::size_t{1} << (random() % 9);
+    for (std::size_t i = 0; i < changes; ++i) {
+      bytes[random() % bytes.size()] = static_cast<char>(random());
+    }
+    return bytes;
   }
 
   void ResolveEverything(const std::string& bytes) {
@@ -123,20 +134,31 @@ TEST_F(DamageTest, SurvivesEveryChangedByteOfTheHeader) {
 
 TEST_F(DamageTest, SurvivesRandomChanges) {
   for (const char* fixture :
-       {"cxx_pie_dwarf5", "cxx_nopie_dwarf4", "cxx_compressed"}) {
+       {"cxx_pie_dwarf5", "cxx_nopie_dwarf4", "cxx_compressed", "cxx_zstd",
+        "cxx_split_dwarf5", "mini_debug_info"}) {
     UseAddressesOf(fixture);
     const std::string whole = ReadFile(FixturePath(fixture));
     const int rounds = Rounds(300);
     for (int seed = 0; seed < rounds; ++seed) {
       SCOPED_TRACE(std::string(fixture) + ", seed " + std::to_string(seed));
-      std::mt19937 random(static_cast<std::uint32_t>(seed));
-      std::string bytes = whole;
-      // From one byte to some hundred, anywhere.
-      const std::size_t changes = std::size_t{1} << (random() % 9);
-      for (std::size_t i = 0; i < changes; ++i) {
-        bytes[random() % bytes.size()] = static_cast<char>(random());
-      }
-      ResolveEverything(bytes);
+      ResolveEverything(Damaged(whole, seed));
+    }
+  }
+}
+
+// The split units' own file, between a sound program and libdw.
+TEST_F(DamageTest, SurvivesRandomChangesOfAPackage) {
+  for (const char* fixture : {"clang_split_dwarf4", "clang_split_dwarf5"}) {
+    const std::string package = FixturePath(std::string(fixture) + ".package");
+    if (!std::filesystem::exists(package)) GTEST_SKIP() << "needs llvm-dwp";
+    UseAddressesOf(fixture);
+    const std::string program = ReadFile(FixturePath(fixture));
+    const std::string whole = ReadFile(package);
+    const int rounds = Rounds(300);
+    for (int seed = 0; seed < rounds; ++seed) {
+      SCOPED_TRACE(std::string(fixture) + ", seed " + std::to_string(seed));
+      WriteFile(directory_.path() + "/damaged.dwp", Damaged(whole, seed));
+      ResolveEverything(program);
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "symbolizer/debug_paths.h"
@@ -122,8 +123,82 @@ INSTANTIATE_TEST_SUITE_P(Builds, FixturesTest,
                          testing::Values("cxx_pie_dwarf5", "cxx_pie_dwarf4",
                                          "cxx_nopie_dwarf5", "cxx_nopie_dwarf4",
                                          "cxx_compressed", "cxx_compressed_gnu",
+                                         "cxx_zstd", "cxx_split_dwarf4",
+                                         "cxx_split_dwarf5", "c_split_dwarf5",
                                          "c_pie_dwarf5", "c_nopie_dwarf4"),
                          [](const auto& build) { return build.param; });
+
+// clang leaves linkage names out elsewhere than gcc, so some parameters too.
+class ClangFixturesTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(ClangFixturesTest, EveryMarkerHasItsFunctionLineAndInlinedChain) {
+  if (!std::filesystem::exists(FixturePath(GetParam()))) {
+    GTEST_SKIP() << "needs clang";
+  }
+  const FixtureRun run = RunFixture(GetParam());
+  Symbolizer symbolizer;
+  ExpectMarkers(symbolizer, run, "shapes.cc", CxxMarkers(),
+                Names::kWithoutParameters);
+}
+
+INSTANTIATE_TEST_SUITE_P(Builds, ClangFixturesTest,
+                         testing::Values("clang_dwarf4", "clang_dwarf5",
+                                         "clang_split_dwarf4",
+                                         "clang_split_dwarf5"),
+                         [](const auto& build) { return build.param; });
+
+class PackageTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(PackageTest, FindsSplitUnitsInThePackageBesideTheProgram) {
+  const std::string package = FixturePath(GetParam() + ".package");
+  if (!std::filesystem::exists(package)) GTEST_SKIP() << "needs llvm-dwp";
+  FixtureRun run = RunFixture(GetParam());
+  // Below this root there are no .dwo files.
+  const TempDirectory root;
+  std::filesystem::create_directory(root.path() + "/app");
+  std::filesystem::copy(run.module.path, root.path() + "/app/program");
+  run.module.path = "/app/program";
+  {
+    Symbolizer symbolizer(Options{.root = root.path()});
+    const auto frames =
+        symbolizer.Resolve(run.module, Pc{run.markers.at("inlined")});
+    // The line tables alone are the program's own.
+    ASSERT_EQ(frames.size(), 1u);
+    EXPECT_EQ(frames[0].line, LineOf("shapes.cc", "innermost"));
+  }
+  std::filesystem::copy(package, root.path() + "/app/program.dwp");
+  Symbolizer symbolizer(Options{.root = root.path()});
+  ExpectMarkers(symbolizer, run, "shapes.cc", CxxMarkers(),
+                Names::kWithoutParameters);
+}
+
+INSTANTIATE_TEST_SUITE_P(Builds, PackageTest,
+                         testing::Values("clang_split_dwarf4",
+                                         "clang_split_dwarf5"),
+                         [](const auto& build) { return build.param; });
+
+TEST(SymbolizerTest, ReadsWhatDwzMovedIntoASharedFile) {
+  if (!std::filesystem::exists(FixturePath("dwz_common"))) {
+    GTEST_SKIP() << "needs dwz";
+  }
+  const FixtureRun run = RunFixture("dwz_program");
+  Symbolizer symbolizer;
+  ExpectMarkers(symbolizer, run, "shapes.cc", CxxMarkers(), Names::kComplete);
+}
+
+TEST(SymbolizerTest, NamesFunctionsByMiniDebugInfo) {
+  const FixtureRun run = RunFixture("mini_debug_info");
+  Symbolizer symbolizer;
+  for (const auto& [marker, function] :
+       {std::pair("inlined", "shapes::Outer(int)"),
+        std::pair("static", "shapes::FileStatic(int)")}) {
+    const auto frames =
+        symbolizer.Resolve(run.module, Pc{run.markers.at(marker)});
+    ASSERT_EQ(frames.size(), 1u);
+    EXPECT_EQ(frames[0].function, function);
+    EXPECT_EQ(frames[0].quality, Quality::kSymbolTable);
+  }
+}
 
 TEST(SymbolizerTest, LooksReturnAddressesUpBeforeThemselves) {
   const FixtureRun run = RunFixture("cxx_pie_dwarf5", "die 2>/dev/null");
@@ -344,11 +419,11 @@ TEST(SymbolizerTest, NamesJitCodeByThePerfMap) {
   Symbolizer symbolizer(Options{.root = root.path()});
   EXPECT_EQ(symbolizer.ResolveOutsideModules(Pc{0x7f0080})[0].function,
             "0x7f0080");
-  ASSERT_TRUE(symbolizer.LoadPerfMap(42).ok());
-  EXPECT_FALSE(symbolizer.LoadPerfMap(43).ok());
+  ASSERT_TRUE(symbolizer.LoadJitCode({.pid = 42}).ok());
+  EXPECT_FALSE(symbolizer.LoadJitCode({.pid = 43}).ok());
   const auto frames = symbolizer.ResolveOutsideModules(Pc{0x7f0100});
   EXPECT_EQ(frames[0].function, "Jit:add");
-  EXPECT_EQ(frames[0].quality, Quality::kPerfMap);
+  EXPECT_EQ(frames[0].quality, Quality::kJit);
   const auto behind = symbolizer.ResolveOutsideModules(
       Pc{.address = 0x7f0100, .kind = PcKind::kExact});
   EXPECT_EQ(behind[0].quality, Quality::kUnknown);

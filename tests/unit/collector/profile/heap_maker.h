@@ -102,6 +102,7 @@ class HeapMaker {
   }
   ModuleInfo& module() { return tables_.modules[0]; }
   LedgerSnapshot& snapshot() { return snapshot_; }
+  FrameNames& names() { return names_; }
 
   [[nodiscard]] std::shared_ptr<const LedgerSnapshot> Take() const {
     auto taken = std::make_shared<LedgerSnapshot>(snapshot_);
