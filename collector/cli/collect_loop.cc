@@ -19,9 +19,11 @@ constexpr std::size_t kMaxLogged = 1000;
 }  // namespace
 
 CollectLoop::CollectLoop(const CollectLoopOptions& options, HostSource* source,
+                         HostLeaks* leaks,
                          std::function<void(const std::string&)> log)
     : options_(options),
       source_(source),
+      leaks_(leaks),
       log_(std::move(log)),
       names_(MakeResolver()),
       ledgers_(options.discovery),
@@ -76,7 +78,9 @@ void CollectLoop::Sample() {
     host.unmeasured = unmeasured_;
   }
   LogNew(host.problems);
-  source_->Publish(accounts_.Update(host));
+  auto view = accounts_.Update(host);
+  leaks_->Update(accounts_, *names_);
+  source_->Publish(std::move(view));
 }
 
 void CollectLoop::LogNew(const std::vector<std::string>& problems) {

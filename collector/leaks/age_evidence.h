@@ -22,15 +22,21 @@ struct AgeEvidence {
   std::uint64_t freed_objects = 0;      // within the window, of any age
   // Of those allocated within the window: live still, at least.
   std::uint64_t kept_objects = 0;
-  // Half a window; at least so many blocks and bytes are older.
+  // At least so many blocks and bytes are older than this part of the window.
   std::uint64_t older_than_ns = 0;
   std::uint64_t older_objects = 0;
   std::uint64_t older_bytes = 0;
 };
 
-// Over the finished buckets of a tier. None where the bounds say little: where
-// fewer than nine in ten of the blocks must have stayed, or less than a quarter
-// of what is live must be older.
+// From counters at the ends of a window and in its middle. None where the
+// bounds say little: where fewer than nine in ten of the blocks must have
+// stayed, or less than a quarter of what is live must be older.
+[[nodiscard]] std::optional<AgeEvidence> AgeBetween(
+    const HeapCounters& begin, const HeapCounters& middle,
+    const HeapCounters& end, std::uint64_t window_ns,
+    std::uint64_t since_middle_ns);
+
+// Over the finished buckets of a tier.
 [[nodiscard]] std::optional<AgeEvidence> AgeOf(const FloorHistory& history,
                                                std::size_t tier);
 

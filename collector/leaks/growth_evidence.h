@@ -41,10 +41,16 @@ enum class GrowthShape {
 // One lower-case word each, as JSON has them.
 [[nodiscard]] std::string_view ShapeWord(GrowthShape shape);
 
+// What was looked at: floors, which swings do not move, or live bytes at the
+// moments of a few snapshots, which they do.
+enum class GrowthBasis { kFloors, kMoments };
+
 struct GrowthEvidence {
+  GrowthBasis basis = GrowthBasis::kFloors;
   std::uint64_t window_ns = 0;
   double bytes_per_second = 0;  // Theil-Sen over the floors
   double objects_per_second = 0;
+  // With moments for floors where that is the basis:
   std::uint64_t floor_bytes = 0;  // the last floor
   std::uint64_t rise_bytes = 0;   // from the first floor to the last
   std::uint64_t rise_objects = 0;

@@ -20,15 +20,16 @@ HostLeaks::HostLeaks(LeakOptions options)
 void HostLeaks::Update(HostAccounts& accounts, FrameNames& names) {
   auto view = std::make_shared<HostLeakView>();
   std::unordered_map<std::uint64_t, std::unique_ptr<ProcessLeaks>> processes;
-  accounts.Visit([&](ProcessAccount& account, const LedgerSnapshot& snapshot) {
-    if (!Runs(snapshot)) return;
-    std::unique_ptr<ProcessLeaks>& leaks = processes[snapshot.lineage];
-    if (auto node = processes_.extract(snapshot.lineage); !node.empty()) {
+  accounts.Visit([&](ProcessAccount& account, const ProcessView& process) {
+    if (!Runs(*process.snapshot)) return;
+    const std::uint64_t lineage = process.snapshot->lineage;
+    std::unique_ptr<ProcessLeaks>& leaks = processes[lineage];
+    if (auto node = processes_.extract(lineage); !node.empty()) {
       leaks = std::move(node.mapped());
     } else {
       leaks = std::make_unique<ProcessLeaks>(options_);
     }
-    (*view)[snapshot.lineage] = leaks->Update(account, snapshot, names);
+    (*view)[lineage] = leaks->Update(account, process.snapshot, names);
   });
   processes_ = std::move(processes);
   const std::lock_guard lock(mutex_);

@@ -17,10 +17,17 @@ constexpr std::uint64_t kWorthAnother = 2;
 
 }  // namespace
 
+void SortSuspects(std::vector<Suspect>& suspects) {
+  std::ranges::sort(suspects, [](const Suspect& a, const Suspect& b) {
+    return std::pair(b.growth.bytes_per_second, a.callsite.fingerprint) <
+           std::pair(a.growth.bytes_per_second, b.callsite.fingerprint);
+  });
+}
+
 std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
-    ProcessAccount& account, const LedgerSnapshot& snapshot,
+    ProcessAccount& account, std::shared_ptr<const LedgerSnapshot> snapshot,
     FrameNames& names) {
-  const std::uint64_t now = snapshot.taken_monotonic_ns;
+  const std::uint64_t now = snapshot->taken_monotonic_ns;
   if (first_ns_ == 0) first_ns_ = now;
   BeginEpochs(now);
   Admit(BookRises(account.accounts()));
@@ -34,23 +41,30 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
       continue;
     }
     if (watched.named_ns == 0) watched.named_ns = now;
-    Suspect& suspect = view->suspects.emplace_back();
-    suspect.callsite = account.ViewOf(group, snapshot);
-    suspect.state =
-        StateOf(options_.rules, snapshot,
-                snapshot.tables->callsites[suspect.callsite.callsites.front()],
-                suspect.callsite.fingerprint, names);
-    suspect.growth = *watched.watch.growth();
-    suspect.age = AgeOf(watched.watch.history(), *tier);
-    suspect.named_monotonic_ns = watched.named_ns;
+    view->suspects.push_back(
+        SuspectOf(group, watched, *tier, account, *snapshot, names));
   }
-  std::ranges::sort(view->suspects, [](const Suspect& a, const Suspect& b) {
-    return std::pair(b.growth.bytes_per_second, a.callsite.fingerprint) <
-           std::pair(a.growth.bytes_per_second, b.callsite.fingerprint);
-  });
+  SortSuspects(view->suspects);
   view->watched = watches_.size();
   view->looked_ns = now - first_ns_;
+  view->snapshot = std::move(snapshot);
   return view;
+}
+
+Suspect ProcessLeaks::SuspectOf(std::size_t group, const Watch& watched,
+                                std::size_t tier, ProcessAccount& account,
+                                const LedgerSnapshot& snapshot,
+                                FrameNames& names) const {
+  Suspect suspect;
+  suspect.callsite = account.ViewOf(group, snapshot);
+  suspect.state =
+      StateOf(options_.rules, snapshot,
+              snapshot.tables->callsites[suspect.callsite.callsites.front()],
+              suspect.callsite.fingerprint, names);
+  suspect.growth = *watched.watch.growth();
+  suspect.age = AgeOf(watched.watch.history(), tier);
+  suspect.named_monotonic_ns = watched.named_ns;
+  return suspect;
 }
 
 std::vector<Acquitted> ProcessLeaks::Acquittals(

@@ -30,6 +30,9 @@ struct Suspect {
   std::uint64_t named_monotonic_ns = 0;  // when it became one
 };
 
+// The fastest first.
+void SortSuspects(std::vector<Suspect>& suspects);
+
 // A callsite whose floor rose and that is no suspect.
 struct Acquitted {
   CallsiteView callsite;
@@ -37,7 +40,8 @@ struct Acquitted {
 };
 
 struct ProcessLeakView {
-  std::vector<Suspect> suspects;  // the fastest first
+  std::shared_ptr<const LedgerSnapshot> snapshot;
+  std::vector<Suspect> suspects;  // as SortSuspects
   std::size_t watched = 0;
   std::uint64_t looked_ns = 0;  // since the first snapshot
 };
@@ -56,9 +60,9 @@ class ProcessLeaks {
   explicit ProcessLeaks(const LeakOptions& options) : options_(options) {}
 
   // Books the snapshot that `account` was updated with last.
-  std::shared_ptr<const ProcessLeakView> Update(ProcessAccount& account,
-                                                const LedgerSnapshot& snapshot,
-                                                FrameNames& names);
+  std::shared_ptr<const ProcessLeakView> Update(
+      ProcessAccount& account, std::shared_ptr<const LedgerSnapshot> snapshot,
+      FrameNames& names);
 
   // Those that rose too and are no suspects, the largest rise first.
   [[nodiscard]] std::vector<Acquitted> Acquittals(
@@ -85,6 +89,9 @@ class ProcessLeaks {
     std::size_t group;
   };
 
+  Suspect SuspectOf(std::size_t group, const Watch& watched, std::size_t tier,
+                    ProcessAccount& account, const LedgerSnapshot& snapshot,
+                    FrameNames& names) const;
   void BeginEpochs(std::uint64_t time_ns);
   std::vector<Candidate> BookRises(std::span<const CallsiteAccount> accounts);
   void Admit(std::vector<Candidate> candidates);

@@ -39,8 +39,10 @@ std::string_view About(Figures figures) {
 
 std::string ReasonOf(const GrowthEvidence& growth, Figures figures) {
   const std::string about(About(figures));
-  return absl::StrCat("the floor of its live bytes rose in ",
-                      growth.rounds_rose, " of ", growth.rounds,
+  return absl::StrCat(growth.basis == GrowthBasis::kFloors
+                          ? "the floor of its live bytes"
+                          : "its live bytes",
+                      " rose in ", growth.rounds_rose, " of ", growth.rounds,
                       " rounds over ", TimeText(growth.window_ns), ", by ",
                       about, BytesText(growth.bytes_per_second), "/s; ", about,
                       BytesText(growth.bytes_in_an_hour()),

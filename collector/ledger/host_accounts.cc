@@ -37,10 +37,9 @@ std::shared_ptr<const HostView> HostAccounts::Update(const HostSnapshot& host) {
 }
 
 void HostAccounts::Visit(
-    const std::function<void(ProcessAccount&, const LedgerSnapshot&)>&
-        visitor) {
+    const std::function<void(ProcessAccount&, const ProcessView&)>& visitor) {
   for (const auto& [lineage, entry] : entries_) {
-    visitor(*entry.account, *entry.view->snapshot);
+    visitor(*entry.account, *entry.view);
   }
 }
 

@@ -33,8 +33,8 @@ class HostAccounts {
 
   std::shared_ptr<const HostView> Update(const HostSnapshot& host);
   // Calls `visitor` for every process of the last Update.
-  void Visit(const std::function<void(ProcessAccount&, const LedgerSnapshot&)>&
-                 visitor);
+  void Visit(
+      const std::function<void(ProcessAccount&, const ProcessView&)>& visitor);
   // Of the last Update; an empty one before the first.
   [[nodiscard]] std::shared_ptr<const HostView> view() const;
 

@@ -25,7 +25,7 @@ class ProcessLeaksTest : public ::testing::Test {
   std::shared_ptr<const ProcessLeakView> Next() {
     snapshot_ = maker_.At(kBegin + second_++ * kSecondNs);
     (void)account_.Update(snapshot_);
-    return leaks_.Update(account_, *snapshot_, names_);
+    return leaks_.Update(account_, snapshot_, names_);
   }
 
   SnapshotMaker maker_;
