@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/cli/collect_loop.h"
 
-#include <algorithm>
 #include <exception>
+#include <random>
 #include <utility>
 
+#include "collector/leaks/sample_schedule.h"
 #include "collector/profile/resolver.h"
 
 namespace heapledger::collector::cli {
@@ -47,7 +48,8 @@ bool CollectLoop::Stop(std::chrono::milliseconds patience) {
 }
 
 void CollectLoop::Run() {
-  Clock::time_point next = Clock::now();
+  SampleSchedule schedule(Clock::now(), options_.interval,
+                          std::random_device()());
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -57,7 +59,7 @@ void CollectLoop::Run() {
     } catch (const std::exception& error) {
       LogNew({std::string("take a sample: ") + error.what()});
     }
-    next = std::max(next + options_.interval, Clock::now());
+    const Clock::time_point next = schedule.Next(Clock::now());
     lock.lock();
     wake_.wait_until(lock, next, [this] { return stopping_; });
   }

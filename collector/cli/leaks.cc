@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "collector/cli/symbols.h"
 #include "collector/cli/verb.h"
 #include "collector/leaks/leaks_json.h"
+#include "collector/leaks/sample_schedule.h"
 #include "collector/leaks/snapshot_series.h"
 #include "collector/shm/ledger_reader.h"
 #include "collector/shm/process_identity.h"
@@ -127,9 +129,10 @@ absl::StatusOr<Findings> Look(const Heap& heap, const LeakOptions& options,
   {
     const Progress progress(heap.snapshot->identity, duration, quiet);
     const Clock::time_point begin = Clock::now();
-    const nanoseconds pause =
-        std::min(duration / kSamplesPerLook, kLongestPause);
-    for (Clock::time_point next = begin;; next += pause) {
+    SampleSchedule schedule(begin,
+                            std::min(duration / kSamplesPerLook, kLongestPause),
+                            std::random_device()());
+    while (true) {
       auto snapshot = (*reader)->Take();
       if (!snapshot.ok()) return snapshot.status();
       snapshot->state = JudgeState(
@@ -140,8 +143,7 @@ absl::StatusOr<Findings> Look(const Heap& heap, const LeakOptions& options,
       const nanoseconds passed = Clock::now() - begin;
       progress.Show(passed);
       if (g_interrupted != 0 || passed >= duration || Ended(*last)) break;
-      next = std::max(next, Clock::now() - pause);
-      std::this_thread::sleep_until(next + pause);
+      std::this_thread::sleep_until(schedule.Next(Clock::now()));
     }
   }
   if (Ended(*last) && !quiet) {
