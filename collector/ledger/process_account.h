@@ -83,13 +83,13 @@ class ProcessAccount {
   AccountOptions options_;
   FrameNames* names_;
   TopCallsites top_;
-  History live_;
+  GrowthMeter live_;
   std::vector<FrameHash> frame_hashes_;  // by frame index
   std::vector<std::size_t> group_of_;    // by callsite index
   std::vector<Group> groups_;
   std::vector<CallsiteAccount> accounts_;  // by group
   std::unordered_map<std::uint64_t, std::size_t> group_by_fingerprint_;
-  std::unordered_map<std::uint64_t, History> histories_;  // by fingerprint
+  std::unordered_map<std::uint64_t, GrowthMeter> histories_;  // by fingerprint
 };
 
 }  // namespace heapledger::collector
