@@ -64,8 +64,7 @@ void Forward(int signals, pid_t child) {
 void Await(int signals, const Meanwhile& meanwhile, ChildResult& result) {
   pollfd waits[] = {{signals, POLLIN, 0}, {meanwhile.wake, POLLIN, 0}};
   for (;;) {
-    const int ready =
-        poll(waits, 2, static_cast<int>(meanwhile.every.count()));
+    const int ready = poll(waits, 2, static_cast<int>(meanwhile.every.count()));
     Forward(signals, result.pid);
     if (ready == 0 || (ready > 0 && waits[1].revents != 0)) {
       meanwhile.tick(result.pid);

@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/suspect_options.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
 #include "collector/exporter/host_source.h"
@@ -39,6 +40,7 @@ struct Arguments {
   std::string tls_key;
   double interval_seconds = 1;
   std::size_t top = 20;
+  SuspectArguments suspects;
   bool insecure = false;
 };
 
@@ -72,6 +74,18 @@ CollectLoopOptions LoopOptions(const Arguments& arguments) {
   options.accounts.top_limit = arguments.top;
   options.interval = std::chrono::duration_cast<std::chrono::nanoseconds>(
       std::chrono::duration<double>(arguments.interval_seconds));
+  return options;
+}
+
+absl::StatusOr<LeakOptions> LeakOptionsFor(const Arguments& arguments) {
+  LeakOptions options;
+  // A floor is made of eight samples, however far apart they are.
+  const double slower = std::max(arguments.interval_seconds, 1.0);
+  options.base_width_ns = static_cast<std::uint64_t>(
+      slower * static_cast<double>(options.base_width_ns));
+  absl::StatusOr<SuspectRules> rules = RulesFor(arguments.suspects);
+  if (!rules.ok()) return rules.status();
+  options.rules = *std::move(rules);
   return options;
 }
 
@@ -139,13 +153,19 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!options.ok()) {
     return Fail("collect", std::string(options.status().message()), kUsage);
   }
+  absl::StatusOr<LeakOptions> leak_options = LeakOptionsFor(arguments);
+  if (!leak_options.ok()) {
+    return Fail("collect", std::string(leak_options.status().message()),
+                kUsage);
+  }
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
   HttpServer server(*options);
-  CollectLoop loop(LoopOptions(arguments), &source,
+  HostLeaks leaks(*leak_options);
+  CollectLoop loop(LoopOptions(arguments), &source, &leaks,
                    [](const std::string& why) { Fail("collect", why); });
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
-                  &server);
+                  &leaks, &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
@@ -183,6 +203,7 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "20); the rest is summed into _other")
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
+  AddSuspectOptions(*app, arguments->suspects);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,

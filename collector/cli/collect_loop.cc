@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/cli/collect_loop.h"
 
-#include <algorithm>
 #include <exception>
+#include <random>
 #include <utility>
 
+#include "collector/leaks/sample_schedule.h"
 #include "collector/profile/resolver.h"
 
 namespace heapledger::collector::cli {
@@ -19,9 +20,11 @@ constexpr std::size_t kMaxLogged = 1000;
 }  // namespace
 
 CollectLoop::CollectLoop(const CollectLoopOptions& options, HostSource* source,
+                         HostLeaks* leaks,
                          std::function<void(const std::string&)> log)
     : options_(options),
       source_(source),
+      leaks_(leaks),
       log_(std::move(log)),
       names_(MakeResolver()),
       ledgers_(options.discovery),
@@ -45,7 +48,8 @@ bool CollectLoop::Stop(std::chrono::milliseconds patience) {
 }
 
 void CollectLoop::Run() {
-  Clock::time_point next = Clock::now();
+  SampleSchedule schedule(Clock::now(), options_.interval,
+                          std::random_device()());
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
@@ -55,7 +59,7 @@ void CollectLoop::Run() {
     } catch (const std::exception& error) {
       LogNew({std::string("take a sample: ") + error.what()});
     }
-    next = std::max(next + options_.interval, Clock::now());
+    const Clock::time_point next = schedule.Next(Clock::now());
     lock.lock();
     wake_.wait_until(lock, next, [this] { return stopping_; });
   }
@@ -76,7 +80,9 @@ void CollectLoop::Sample() {
     host.unmeasured = unmeasured_;
   }
   LogNew(host.problems);
-  source_->Publish(accounts_.Update(host));
+  auto view = accounts_.Update(host);
+  leaks_->Update(accounts_, *names_);
+  source_->Publish(std::move(view));
 }
 
 void CollectLoop::LogNew(const std::vector<std::string>& problems) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "collector/exporter/host_source.h"
+#include "collector/leaks/host_leaks.h"
 #include "collector/ledger/host_accounts.h"
 #include "collector/shm/host_ledgers.h"
 
@@ -33,10 +34,10 @@ struct CollectLoopOptions {
 
 class CollectLoop {
  public:
-  // `log` gets one sentence for every new problem. `source` must outlive this
-  // object.
+  // `log` gets one sentence for every new problem. `source` and `leaks` must
+  // outlive this object.
   CollectLoop(const CollectLoopOptions& options, HostSource* source,
-              std::function<void(const std::string&)> log);
+              HostLeaks* leaks, std::function<void(const std::string&)> log);
   ~CollectLoop();
 
   // Of any thread; what one process' lookup learns serves all.
@@ -55,6 +56,7 @@ class CollectLoop {
 
   const CollectLoopOptions options_;
   HostSource* const source_;
+  HostLeaks* const leaks_;
   const std::function<void(const std::string&)> log_;
 
   std::unique_ptr<FrameNames> names_;

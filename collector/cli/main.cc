@@ -52,10 +52,11 @@ int Dispatch(int argc, char** argv) {
   app.fallthrough();
   app.footer("Example: heapledger run -- ls -lR /usr/include");
   const Verb verbs[] = {
-      AddRun(app, line),      AddGate(app, line),    AddPs(app, line),
-      AddTop(app, line),      AddReport(app, line),  AddSnapshot(app, line),
-      AddMark(app, line),     AddDiff(app, line),    AddArm(app, line),
-      AddDisarm(app, line),   AddCollect(app, line), AddDoctor(app, line)};
+      AddRun(app, line),      AddGate(app, line),   AddPs(app, line),
+      AddTop(app, line),      AddReport(app, line), AddLeaks(app, line),
+      AddSnapshot(app, line), AddMark(app, line),   AddDiff(app, line),
+      AddArm(app, line),      AddDisarm(app, line), AddCollect(app, line),
+      AddDoctor(app, line)};
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {

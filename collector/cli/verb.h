@@ -42,6 +42,7 @@ Verb AddReport(CLI::App& parent, const CommandLine& line);
 Verb AddSnapshot(CLI::App& parent, const CommandLine& line);
 Verb AddMark(CLI::App& parent, const CommandLine& line);
 Verb AddDiff(CLI::App& parent, const CommandLine& line);
+Verb AddLeaks(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddGate(CLI::App& parent, const CommandLine& line);

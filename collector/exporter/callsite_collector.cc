@@ -46,17 +46,6 @@ struct CallsiteFamilies {
   }
 };
 
-MetricLabels CallsiteLabels(const MetricLabels& process,
-                            std::string_view callsite,
-                            std::string_view function,
-                            std::string_view module) {
-  MetricLabels labels = process;
-  labels.push_back({"callsite", std::string(callsite)});
-  labels.push_back({"function", std::string(function)});
-  labels.push_back({"module", std::string(module)});
-  return labels;
-}
-
 class CallsiteCollector final : public MetricCollector {
  public:
   CallsiteCollector(const HostSource* source, std::size_t max_callsites,
@@ -106,6 +95,17 @@ class CallsiteCollector final : public MetricCollector {
 };
 
 }  // namespace
+
+MetricLabels CallsiteLabels(const MetricLabels& process,
+                            std::string_view callsite,
+                            std::string_view function,
+                            std::string_view module) {
+  MetricLabels labels = process;
+  labels.push_back({"callsite", std::string(callsite)});
+  labels.push_back({"function", std::string(function)});
+  labels.push_back({"module", std::string(module)});
+  return labels;
+}
 
 std::unique_ptr<MetricCollector> MakeCallsiteCollector(
     const HostSource* source, std::size_t max_callsites,

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/exporter/landing_page.h"
+#include "collector/exporter/leak_collector.h"
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/self_collector.h"
 #include "collector/exporter/text_format.h"
@@ -32,9 +33,10 @@ HttpResponse Text(int status, std::string body) {
 }  // namespace
 
 Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
-                     HttpServer* server)
+                     const HostLeaks* leaks, HttpServer* server)
     : options_(options),
       source_(source),
+      leaks_(leaks),
       heap_(options.heap),
       registry_(&dropped_),
       started_ns_(MonotonicNs()) {
@@ -44,6 +46,9 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   registry_.Add("memory", MakeProcessCollector(source));
   registry_.Add("callsites", MakeCallsiteCollector(
                                  source, options.max_callsites, &dropped_));
+  registry_.Add(
+      "callsites",
+      MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/callsites", "callsites", server);
@@ -60,6 +65,8 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   server->Handle(
       "/debug/pprof/heap", HttpMethod::kGet, RunOn::kSlowWorker,
       [this](const HttpRequest& request) { return heap_.Answer(request); });
+  server->Handle("/api/v1/leaks", HttpMethod::kGet, RunOn::kSlowWorker,
+                 [this](const HttpRequest&) { return Leaks(); });
   server->Handle("/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
                  [this](const HttpRequest&) { return Healthy(); });
   server->Handle("/-/ready", HttpMethod::kGet, RunOn::kIoThread,
@@ -75,6 +82,14 @@ void Endpoints::AddPage(const char* path, std::string page,
                    response.body = registry_.Render(page);
                    return response;
                  });
+}
+
+HttpResponse Endpoints::Leaks() const {
+  HttpResponse response;
+  response.content_type = "application/json";
+  response.body =
+      RenderLeaks(*source_->host(), *leaks_->view(), *options_.heap.names);
+  return response;
 }
 
 HttpResponse Endpoints::Healthy() const {

@@ -12,6 +12,7 @@
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/registry.h"
+#include "collector/leaks/host_leaks.h"
 
 namespace heapledger::collector {
 
@@ -24,14 +25,14 @@ struct EndpointOptions {
 };
 
 // Puts /, /metrics, /metrics/memory, /metrics/callsites, /debug/pprof/heap,
-// /-/healthy and /-/ready on a server.
+// /api/v1/leaks, /-/healthy and /-/ready on a server.
 //
 // Thread safety: the constructor before HttpServer::Start(); it must outlive
 // the server's running.
 class Endpoints {
  public:
   Endpoints(const EndpointOptions& options, const HostSource* source,
-            HttpServer* server);
+            const HostLeaks* leaks, HttpServer* server);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }
@@ -40,11 +41,13 @@ class Endpoints {
 
  private:
   void AddPage(const char* path, std::string page, HttpServer* server);
+  HttpResponse Leaks() const;
   HttpResponse Healthy() const;
   HttpResponse Ready() const;
 
   EndpointOptions options_;
   const HostSource* source_;
+  const HostLeaks* leaks_;
   HeapPage heap_;
   DroppedSeries dropped_;
   MetricRegistry registry_;

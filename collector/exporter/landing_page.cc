@@ -21,10 +21,11 @@ namespace {
 // Longest name shown, in bytes.
 constexpr std::size_t kMaxNameBytes = 256;
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kPages =
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kPages =
     {{{"/metrics", "all metrics, for Prometheus"},
       {"/metrics/memory", "heaps, process by process"},
       {"/metrics/callsites", "the top callsites of every process"},
+      {"/api/v1/leaks", "callsites that are suspected to leak, as JSON"},
       {"/-/healthy", "whether the collector samples"},
       {"/-/ready", "whether there is a first sample to read"}}};
 

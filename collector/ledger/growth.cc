@@ -15,6 +15,14 @@ double Median(std::vector<double>& values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
+std::optional<double> RateOf(const History& history, std::size_t window) {
+  const std::vector<Sample> samples = history.Window(window);
+  if (samples.empty()) return std::nullopt;
+  const std::uint64_t span = samples.back().time_ns - samples.front().time_ns;
+  if (span < kGrowthWindows[window].length_ns / 3) return std::nullopt;
+  return TheilSenSlope(samples);
+}
+
 }  // namespace
 
 std::optional<double> TheilSenSlope(std::span<const Sample> samples) {
@@ -37,13 +45,18 @@ std::optional<double> TheilSenSlope(std::span<const Sample> samples) {
 GrowthRates GrowthOf(const History& history) {
   GrowthRates rates;
   for (std::size_t window = 0; window < kGrowthWindows.size(); ++window) {
-    const std::vector<Sample> samples = history.Window(window);
-    if (samples.empty()) continue;
-    const std::uint64_t span = samples.back().time_ns - samples.front().time_ns;
-    if (span < kGrowthWindows[window].length_ns / 3) continue;
-    rates[window] = TheilSenSlope(samples);
+    rates[window] = RateOf(history, window);
   }
   return rates;
+}
+
+const GrowthRates& GrowthMeter::Rates() {
+  for (std::size_t window = 0; window < kGrowthWindows.size(); ++window) {
+    if (history_.taken(window) == computed_at_[window]) continue;
+    computed_at_[window] = history_.taken(window);
+    rates_[window] = RateOf(history_, window);
+  }
+  return rates_;
 }
 
 }  // namespace heapledger::collector

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 
@@ -24,5 +25,21 @@ inline constexpr std::size_t kMinimumGrowthSamples = 4;
 using GrowthRates = std::array<std::optional<double>, kGrowthWindows.size()>;
 
 [[nodiscard]] GrowthRates GrowthOf(const History& history);
+
+// A history and its rates, which are computed when asked for, and of a window
+// only once its ring has another sample: slopes are what sampling many
+// callsites costs most.
+//
+// Thread safety: one thread at a time.
+class GrowthMeter {
+ public:
+  void Add(Sample sample) { history_.Add(sample); }
+  [[nodiscard]] const GrowthRates& Rates();
+
+ private:
+  History history_;
+  GrowthRates rates_;
+  std::array<std::uint64_t, kGrowthWindows.size()> computed_at_{};  // taken()
+};
 
 }  // namespace heapledger::collector

@@ -28,6 +28,7 @@ void History::Add(Sample sample) {
     }
     ring.samples[(ring.begin + ring.size) % kSamplesPerWindow] = sample;
     ++ring.size;
+    ++ring.taken;
   }
 }
 

@@ -44,6 +44,12 @@ class History {
   // is always among them.
   [[nodiscard]] std::vector<Sample> Window(std::size_t window) const;
 
+  // Samples that the window's ring has taken: a slope need not be computed
+  // again until there are more.
+  [[nodiscard]] std::uint64_t taken(std::size_t window) const {
+    return rings_[window].taken;
+  }
+
   [[nodiscard]] bool empty() const { return count_ == 0; }
 
  private:
@@ -51,6 +57,7 @@ class History {
     std::array<Sample, kSamplesPerWindow> samples;
     std::size_t begin = 0;
     std::size_t size = 0;
+    std::uint64_t taken = 0;
   };
 
   std::array<Ring, kGrowthWindows.size()> rings_{};

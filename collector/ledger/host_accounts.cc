@@ -36,6 +36,13 @@ std::shared_ptr<const HostView> HostAccounts::Update(const HostSnapshot& host) {
   return view;
 }
 
+void HostAccounts::Visit(
+    const std::function<void(ProcessAccount&, const ProcessView&)>& visitor) {
+  for (const auto& [lineage, entry] : entries_) {
+    visitor(*entry.account, *entry.view);
+  }
+}
+
 std::shared_ptr<const HostView> HostAccounts::view() const {
   const std::lock_guard lock(mutex_);
   return view_;

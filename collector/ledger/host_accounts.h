@@ -2,10 +2,11 @@
 // The books of every process on the host. One call of Update per sample; the
 // view of the last one stays readable from any thread meanwhile.
 //
-// Thread safety: Update from one thread at a time; view() from any.
+// Thread safety: Update and Visit from one thread at a time; view() from any.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -31,6 +32,9 @@ class HostAccounts {
   HostAccounts(const AccountOptions& options, FrameNames* names);
 
   std::shared_ptr<const HostView> Update(const HostSnapshot& host);
+  // Calls `visitor` for every process of the last Update.
+  void Visit(
+      const std::function<void(ProcessAccount&, const ProcessView&)>& visitor);
   // Of the last Update; an empty one before the first.
   [[nodiscard]] std::shared_ptr<const HostView> view() const;
 

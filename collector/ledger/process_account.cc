@@ -26,7 +26,7 @@ std::shared_ptr<const ProcessView> ProcessAccount::Update(
   for (const std::size_t group : selection.rows) {
     view->top.push_back(ViewOf(group, *snapshot));
   }
-  view->growth = GrowthOf(live_);
+  view->growth = live_.Rates();
   view->other = selection.other;
   view->other_callsites = selection.other_callsites;
   view->callsites = accounts_.size();
@@ -79,7 +79,7 @@ void ProcessAccount::AddHistory(std::uint64_t time_ns) {
   };
   std::partial_sort(order.begin(), cut(2 * options_.history_limit), order.end(),
                     by_live);
-  std::unordered_map<std::uint64_t, History> kept;
+  std::unordered_map<std::uint64_t, GrowthMeter> kept;
   for (auto it = order.begin(); it != cut(2 * options_.history_limit); ++it) {
     const CallsiteAccount& account = accounts_[*it];
     const std::uint64_t key = account.fingerprint.value();
@@ -121,7 +121,7 @@ CallsiteView ProcessAccount::ViewOf(std::size_t group_index,
   }
   view.name = group.name;
   const auto history = histories_.find(view.fingerprint.value());
-  if (history != histories_.end()) view.growth = GrowthOf(history->second);
+  if (history != histories_.end()) view.growth = history->second.Rates();
   return view;
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +62,14 @@ class ProcessAccount {
   std::shared_ptr<const ProcessView> Update(
       std::shared_ptr<const LedgerSnapshot> snapshot);
 
+  // Every callsite's account as of the last Update. Indexes stay what they are.
+  [[nodiscard]] std::span<const CallsiteAccount> accounts() const {
+    return accounts_;
+  }
+  // One of them by name. `snapshot` is the last Update's.
+  [[nodiscard]] CallsiteView ViewOf(std::size_t account,
+                                    const LedgerSnapshot& snapshot);
+
  private:
   struct Group {  // the callsites of one fingerprint
     std::vector<std::uint32_t> callsites;
@@ -70,18 +79,17 @@ class ProcessAccount {
 
   void LearnCallsites(const LedgerSnapshot& snapshot);
   void AddHistory(std::uint64_t time_ns);
-  CallsiteView ViewOf(std::size_t group, const LedgerSnapshot& snapshot);
 
   AccountOptions options_;
   FrameNames* names_;
   TopCallsites top_;
-  History live_;
+  GrowthMeter live_;
   std::vector<FrameHash> frame_hashes_;  // by frame index
   std::vector<std::size_t> group_of_;    // by callsite index
   std::vector<Group> groups_;
   std::vector<CallsiteAccount> accounts_;  // by group
   std::unordered_map<std::uint64_t, std::size_t> group_by_fingerprint_;
-  std::unordered_map<std::uint64_t, History> histories_;  // by fingerprint
+  std::unordered_map<std::uint64_t, GrowthMeter> histories_;  // by fingerprint
 };
 
 }  // namespace heapledger::collector

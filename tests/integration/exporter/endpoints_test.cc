@@ -16,6 +16,7 @@
 
 #include "tests/integration/exporter/http_client.h"
 #include "tests/support/host_view.h"
+#include "tests/unit/collector/ledger/fake_names.h"
 
 namespace heapledger::collector {
 namespace {
@@ -30,7 +31,15 @@ class EndpointsTest : public ::testing::Test {
     return options;
   }
 
-  EndpointsTest() : server_(OnLoopback()), pages_({}, &source_, &server_) {}
+  EndpointsTest()
+      : server_(OnLoopback()),
+        pages_(WithNames(&names_), &source_, &leaks_, &server_) {}
+
+  static EndpointOptions WithNames(FrameNames* names) {
+    EndpointOptions options;
+    options.heap.names = names;
+    return options;
+  }
 
   void SetUp() override {
     const absl::Status status = server_.Start();
@@ -55,7 +64,9 @@ class EndpointsTest : public ::testing::Test {
     source_.Publish(std::move(view));
   }
 
+  testing::FakeNames names_;
   HostSource source_;
+  HostLeaks leaks_{LeakOptions()};
   HttpServer server_;
   Endpoints pages_;
 };
@@ -70,6 +81,10 @@ TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
               "text/plain; version=0.0.4; charset=utf-8");
   }
   EXPECT_EQ(Get("/").headers.at("content-type"), "text/html; charset=utf-8");
+  const ClientResponse leaks = Get("/api/v1/leaks");
+  EXPECT_EQ(leaks.status, 200);
+  EXPECT_EQ(leaks.headers.at("content-type"), "application/json");
+  EXPECT_EQ(leaks.body, "{\n  \"processes\": []\n}\n");
   for (const char* path : {"/metrics/nonexistent", "/metricsX", "/metrics/",
                            "/favicon.ico", "/-/", "/-/healthy/"}) {
     EXPECT_EQ(Get(path).status, 404) << path;
@@ -88,7 +103,7 @@ TEST_F(EndpointsTest, SaysThatTheSamplerHangs) {
   EndpointOptions options;
   options.stuck_after = std::chrono::milliseconds(-1);
   HttpServer server(OnLoopback());
-  const Endpoints pages(options, &source_, &server);
+  const Endpoints pages(options, &source_, &leaks_, &server);
   ASSERT_TRUE(server.Start().ok());
   HttpClient client = HttpClient::ToIpv4(server.ports().front());
   client.Send(HttpText("GET", "/-/healthy"));

@@ -58,6 +58,25 @@ TEST(GrowthTest, CallsASawtoothFlat) {
   EXPECT_NEAR(*rates[kHalfHour], 0, 5);
 }
 
+TEST(GrowthMeterTest, AgreesWithTheHistoryWheneverARingTakesASample) {
+  GrowthMeter meter;
+  History history;
+  for (std::uint64_t t = 1; t < 3000; ++t) {
+    const Sample sample = {t * kSecondNs, double(t * t % 1009)};
+    std::array<std::uint64_t, kGrowthWindows.size()> taken;
+    for (std::size_t window = 0; window < taken.size(); ++window) {
+      taken[window] = history.taken(window);
+    }
+    history.Add(sample);
+    meter.Add(sample);
+    const GrowthRates rates = GrowthOf(history);
+    for (std::size_t window = 0; window < taken.size(); ++window) {
+      if (history.taken(window) == taken[window]) continue;
+      EXPECT_EQ(meter.Rates()[window], rates[window]) << t;
+    }
+  }
+}
+
 TEST(HistoryTest, KeepsTheNewestSampleAndNothingOutsideTheWindow) {
   const History history = Sampled(4000, [](int t) { return double(t); });
   for (std::size_t window = 0; window < kGrowthWindows.size(); ++window) {

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/exporter/leak_collector.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+
+#include "collector/exporter/callsite_collector.h"
+#include "collector/exporter/families.h"
+#include "collector/exporter/process_collector.h"
+#include "collector/leaks/leaks_json.h"
+
+namespace heapledger::collector {
+namespace {
+
+struct LeakFamilies {
+  Family bytes = Family::Gauge(
+      "heapledger_leak_suspect_bytes",
+      "Bytes that the evidence is about: growth, by how much the floor of the "
+      "callsite's live bytes rose over its window; age, how many are at least "
+      "half a window old.");
+  Family objects = Family::Gauge("heapledger_leak_suspect_objects",
+                                 "Blocks that the evidence is about, as of "
+                                 "heapledger_leak_suspect_bytes.");
+  Family suspects = Family::Gauge(
+      "heapledger_leak_suspects",
+      "Callsites that are suspected to leak, new ones and third parties', by "
+      "kind of evidence; 0 where there are none.");
+};
+
+bool WantsAttention(const Suspect& suspect) {
+  return suspect.state == SuspectState::kNew ||
+         suspect.state == SuspectState::kThirdParty;
+}
+
+class LeakCollector final : public MetricCollector {
+ public:
+  LeakCollector(const HostSource* source, const HostLeaks* leaks,
+                std::size_t max_suspects, DroppedSeries* dropped)
+      : source_(source),
+        leaks_(leaks),
+        max_suspects_(max_suspects),
+        dropped_(dropped) {}
+
+  std::string_view name() const override { return "leaks"; }
+
+  absl::StatusOr<MetricFamilies> Collect() override {
+    LeakFamilies families;
+    const auto leaks = leaks_->view();
+    for (const auto& process : source_->host()->processes) {
+      if (process->snapshot->never_armed()) continue;
+      const auto found = leaks->find(process->snapshot->lineage);
+      if (found == leaks->end()) continue;
+      AddProcess(ProcessLabels(*process), *found->second, families);
+    }
+    return TakeFamilies(std::move(families.bytes), std::move(families.objects),
+                        std::move(families.suspects));
+  }
+
+ private:
+  void AddProcess(const MetricLabels& process, const ProcessLeakView& leaks,
+                  LeakFamilies& families) {
+    std::uint64_t with_growth = 0;
+    std::uint64_t with_age = 0;
+    for (const Suspect& suspect : leaks.suspects) {
+      if (!WantsAttention(suspect)) continue;
+      ++with_growth;
+      if (suspect.age) ++with_age;
+      if (with_growth > max_suspects_) {
+        dropped_->Add(SeriesDrop::kCallsiteCap, 1);
+        continue;
+      }
+      AddSuspect(
+          CallsiteLabels(process, suspect.callsite.fingerprint.ToString(),
+                         suspect.callsite.name.function,
+                         suspect.callsite.name.module),
+          suspect, families);
+    }
+    families.suspects.Add(With(process, "evidence", "growth"), with_growth);
+    families.suspects.Add(With(process, "evidence", "age"), with_age);
+  }
+
+  static void AddSuspect(const MetricLabels& callsite, const Suspect& suspect,
+                         LeakFamilies& families) {
+    const MetricLabels growth = With(callsite, "evidence", "growth");
+    families.bytes.Add(growth, suspect.growth.rise_bytes);
+    families.objects.Add(growth, suspect.growth.rise_objects);
+    if (!suspect.age) return;
+    const MetricLabels age = With(callsite, "evidence", "age");
+    families.bytes.Add(age, suspect.age->older_bytes);
+    families.objects.Add(age, suspect.age->older_objects);
+  }
+
+  const HostSource* source_;
+  const HostLeaks* leaks_;
+  const std::size_t max_suspects_;
+  DroppedSeries* dropped_;
+};
+
+}  // namespace
+
+std::unique_ptr<MetricCollector> MakeLeakCollector(const HostSource* source,
+                                                   const HostLeaks* leaks,
+                                                   std::size_t max_suspects,
+                                                   DroppedSeries* dropped) {
+  return std::make_unique<LeakCollector>(source, leaks, max_suspects, dropped);
+}
+
+std::string RenderLeaks(const ShownHost& host, const HostLeakView& leaks,
+                        FrameNames& names) {
+  using Json = nlohmann::ordered_json;
+  Json json;
+  json["processes"] = Json::array();
+  for (const auto& process : host.processes) {
+    const auto found = leaks.find(process->snapshot->lineage);
+    if (found == leaks.end()) continue;
+    json["processes"].push_back(LeaksJson(*found->second, names));
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace heapledger::collector

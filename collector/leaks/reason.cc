@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/leaks/reason.h"
+
+#include <array>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace heapledger::collector {
+namespace {
+
+std::string BytesText(double bytes) {
+  static constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < kUnits.size(); ++unit) bytes /= 1024;
+  // A leak of half a byte a second is one all the same.
+  const int digits = unit != 0 || bytes < 10 ? 1 : 0;
+  return absl::StrFormat("%.*f %s", digits, bytes, kUnits[unit]);
+}
+
+std::string TimeText(std::uint64_t nanoseconds) {
+  const std::uint64_t seconds = nanoseconds / kSecondNs;
+  if (seconds < 60) {
+    return absl::StrFormat("%.*f s", seconds < 10 ? 1 : 0,
+                           static_cast<double>(nanoseconds) / 1e9);
+  }
+  if (seconds < 3600) {
+    return absl::StrFormat("%d min %02d s", seconds / 60, seconds % 60);
+  }
+  return absl::StrFormat("%d h %02d min", seconds / 3600, seconds / 60 % 60);
+}
+
+std::string_view About(Figures figures) {
+  return figures == Figures::kEstimated ? "about " : "";
+}
+
+}  // namespace
+
+std::string ReasonOf(const GrowthEvidence& growth, Figures figures) {
+  const std::string about(About(figures));
+  return absl::StrCat(growth.basis == GrowthBasis::kFloors
+                          ? "the floor of its live bytes"
+                          : "its live bytes",
+                      " rose in ", growth.rounds_rose, " of ", growth.rounds,
+                      " rounds over ", TimeText(growth.window_ns), ", by ",
+                      about, BytesText(growth.bytes_per_second), "/s; ", about,
+                      BytesText(growth.bytes_in_an_hour()),
+                      " more in an hour if it goes on like this");
+}
+
+std::string ReasonOf(const AgeEvidence& age, Figures figures) {
+  const std::string window = TimeText(age.window_ns);
+  std::string text;
+  if (figures == Figures::kEstimated) {
+    text = absl::StrCat("by estimate, of ", age.allocated_objects,
+                        " blocks allocated in the last ", window, " ",
+                        age.kept_objects, " or more are live");
+  } else if (age.freed_objects == 0) {
+    text = absl::StrCat("none of the ", age.allocated_objects,
+                        " blocks allocated in the last ", window, " was freed");
+  } else {
+    text = absl::StrCat("of ", age.allocated_objects,
+                        " blocks allocated in the last ", window, " at least ",
+                        age.kept_objects, " are live, as only ",
+                        age.freed_objects, " of any age were freed");
+  }
+  return absl::StrCat(text, "; at least ", age.older_objects, " blocks (",
+                      BytesText(static_cast<double>(age.older_bytes)),
+                      ") are older than ", TimeText(age.older_than_ns));
+}
+
+}  // namespace heapledger::collector
