@@ -32,8 +32,7 @@ void RealNew::Resolve() {
   // A look-up that fails leaves an allocated message for the program's
   // dlerror(), so none may.
   if (&__cxa_throw == nullptr || InProgram(&__cxa_throw)) return;
-  Find(plain[0], "_Znwm");
-  Find(plain[1], "_Znam");
+  Find(plain, "_Znwm");
   Find(nothrow[0], "_ZnwmRKSt9nothrow_t");
   Find(nothrow[1], "_ZnamRKSt9nothrow_t");
   Find(aligned[0], "_ZnwmSt11align_val_t");
@@ -43,7 +42,7 @@ void RealNew::Resolve() {
 }
 
 RealNew::New FindThrowingNew(std::uint64_t pc) {
-  if (g_real_new.plain[0] != nullptr) return g_real_new.plain[0];
+  if (g_real_new.plain != nullptr) return g_real_new.plain;
   // libstdc++ was loaded later and privately: it is in the scope of whoever
   // called.
   dl_find_object found{};

@@ -10,14 +10,15 @@
 
 namespace heapledger::preload {
 
-// Index 0: the single object's operator; 1: the array's.
+// Index 0: the single object's operator; 1: the array's. The plain array's is
+// the single one's in every C++ runtime.
 struct RealNew {
   using New = void* (*)(std::size_t);
   using NewNothrow = void* (*)(std::size_t, const void*);
   using NewAligned = void* (*)(std::size_t, std::size_t);
   using NewAlignedNothrow = void* (*)(std::size_t, std::size_t, const void*);
 
-  New plain[2] = {};
+  New plain = nullptr;
   NewNothrow nothrow[2] = {};
   NewAligned aligned[2] = {};
   NewAlignedNothrow aligned_nothrow[2] = {};

@@ -82,7 +82,8 @@ class CallsiteTable {
   }
 
   // The callsite of a known stack by its hash, else 0. Here and below:
-  // `generation` is that of modules, as it was before the stack was walked.
+  // `generation` is that of modules at any moment of the call, since modules
+  // that a live stack returns into are not unloaded.
   template <ModuleEnv Env>
   std::uint32_t Find(Env& env, LedgerFile<Env>& file, std::uint64_t hash,
                      std::uint32_t generation) {
