@@ -3,7 +3,7 @@
 
 #include "collector/gate/sentences.h"
 #include "collector/gate/writers.h"
-#include "collector/profile/figures.h"
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/json_writer.h"
 
 namespace heapledger::collector::gate {

@@ -6,7 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "collector/gate/sentences.h"
 #include "collector/gate/writers.h"
-#include "collector/profile/figures.h"
+#include "collector/ledger/utc_time.h"
 #include "collector/profile/foreign_text.h"
 
 namespace heapledger::collector::gate {
