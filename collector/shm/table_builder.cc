@@ -64,6 +64,11 @@ CallsiteInfo DecodeCallsite(std::uint32_t id,
   return info;
 }
 
+bool IsShimPath(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  return name == "libheapledger.so" || name == "libheapledger-checking.so";
+}
+
 std::uint64_t NextLineage() {
   static std::atomic<std::uint64_t> last{0};
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -85,8 +90,8 @@ SnapshotTables& TableBuilder::Mutable() {
 // before callsites. Read in the opposite order, with the extents looked up
 // anew in between, everything that a callsite refers to is there.
 absl::Status TableBuilder::Update(const MappedLedger& file) {
+  nodes_.clear();
   frames_.clear();
-  fresh_nodes_.clear();
   auto extents = file.ReadExtents();
   if (!extents.ok()) return extents.status();
   extents_ = *std::move(extents);
@@ -100,6 +105,7 @@ absl::Status TableBuilder::Update(const MappedLedger& file) {
     absl::Status ok = AddCallsite(file, callsite);
     if (!ok.ok()) return ok;
   }
+  nodes_.clear();
   frames_.clear();
   return absl::OkStatus();
 }
@@ -202,32 +208,34 @@ void TableBuilder::LearnModule(std::uint32_t id,
   const auto [place, added] = index_of_module_.try_emplace(
       id, static_cast<std::uint32_t>(tables_->modules.size()));
   if (added) {
-    Mutable().modules.push_back(std::move(module));
-  } else {
-    Mutable().modules[place->second] = std::move(module);
+    Mutable().modules.emplace_back();
+    shim_modules_.push_back(false);
   }
+  shim_modules_[place->second] = IsShimPath(module.path);
+  Mutable().modules[place->second] = std::move(module);
 }
 
 absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
                                        NewCallsite callsite) {
-  std::vector<std::uint32_t> stack;
+  std::vector<std::uint32_t>& stack = stack_;
+  stack.clear();
   if (absl::Status ok = WalkStack(file, callsite.node, &stack); !ok.ok()) {
     return ok;
   }
-  LeaveShimOut(&stack);
   CallsiteInfo& info = callsite.info;
   info.depth = static_cast<std::uint32_t>(stack.size());
   const std::uint64_t hash = absl::Hash<std::vector<std::uint32_t>>{}(stack);
-  const auto [begin, end] = callsite_by_hash_.equal_range(hash);
-  for (auto it = begin; it != end; ++it) {
-    const CallsiteInfo& other = tables_->callsites[it->second];
+  std::uint32_t& latest =
+      callsite_by_hash_.try_emplace(hash, kNone).first->second;
+  for (std::uint32_t at = latest; at != kNone; at = same_hash_[at]) {
+    const CallsiteInfo& other = tables_->callsites[at];
     if (!SameKind(info, other)) continue;
     if (!std::ranges::equal(
             stack, std::span(tables_->stacks)
                        .subspan(other.stack_begin, other.stack_size))) {
       continue;
     }
-    index_of_callsite_[info.id] = it->second;
+    index_of_callsite_[info.id] = at;
     return absl::OkStatus();
   }
   SnapshotTables& tables = Mutable();
@@ -241,60 +249,79 @@ absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
   tables.stacks.insert(tables.stacks.end(), stack.begin(), stack.end());
   tables.callsites.push_back(info);
   index_of_callsite_[info.id] = index;
-  callsite_by_hash_.emplace(hash, index);
+  // The overflow's place has no stack and is found by its id.
+  same_hash_.resize(index, kNone);
+  same_hash_.push_back(latest);
+  latest = index;
   return absl::OkStatus();
 }
 
 // Where a scan at exit is asked for, the shim stands between libc and main.
 // That is no part of the program: its stacks are the same with and without.
-void TableBuilder::LeaveShimOut(std::vector<std::uint32_t>* frames) const {
-  std::erase_if(*frames, [this](std::uint32_t index) {
-    const std::uint32_t module = tables_->frames[index].module;
-    if (module >= tables_->modules.size()) return false;
-    const std::string_view path = tables_->modules[module].path;
-    const std::string_view name = path.substr(path.rfind('/') + 1);
-    return name == "libheapledger.so" || name == "libheapledger-checking.so";
-  });
+bool TableBuilder::IsShim(std::uint32_t frame) const {
+  const std::uint32_t module = tables_->frames[frame].module;
+  return module < shim_modules_.size() && shim_modules_[module];
 }
 
 // What cannot be followed ends the stack and counts as one corrupt record.
 absl::Status TableBuilder::WalkStack(const MappedLedger& file,
                                      std::uint32_t node,
                                      std::vector<std::uint32_t>* frames) {
-  for (std::uint32_t step = 0; node != 0; ++step) {
-    if (step == kMaximumWalk) {
+  for (std::uint32_t count = 0; node != 0; ++count) {
+    if (count == kMaximumWalk) {
       frames->clear();  // a circle has no innermost part worth showing
       ++corrupt_;
       return absl::OkStatus();
     }
-    const auto word = NodeWord(file, node);
-    if (!word.ok()) return word.status();
-    const auto frame = FrameIndex(file, StackNode::Frame(*word));
-    if (!frame.ok()) return frame.status();
-    if (*word == 0 || !frame->has_value()) {
+    Step* const step = StepOf(node);
+    if (step != nullptr && step->frame == kUnread) {
+      if (absl::Status ok = ReadStep(file, node, step); !ok.ok()) return ok;
+    }
+    if (step == nullptr || step->frame == kUnread) {
       ++corrupt_;
       return absl::OkStatus();
     }
-    frames->push_back(**frame);
-    node = StackNode::Parent(*word);
+    if (!IsShim(step->frame)) frames->push_back(step->frame);
+    node = step->parent;
   }
   return absl::OkStatus();
 }
 
+TableBuilder::Step* TableBuilder::StepOf(std::uint32_t node) {
+  constexpr std::uint32_t kPerChunk = kRecordsPerChunk<StackNode>;
+  const std::uint32_t chunk = node / kPerChunk;
+  if (chunk != last_chunk_) {
+    auto place = steps_.find(chunk);
+    if (place == steps_.end()) {
+      if (extents_.Find(ExtentKind::kNodes, chunk).empty()) return nullptr;
+      place = steps_.try_emplace(chunk, kPerChunk).first;
+    }
+    last_steps_ = place->second;
+    last_chunk_ = chunk;
+  }
+  return &last_steps_[node % kPerChunk];
+}
+
+absl::Status TableBuilder::ReadStep(const MappedLedger& file,
+                                    std::uint32_t node, Step* step) {
+  const auto word = NodeWord(file, node);
+  if (!word.ok()) return word.status();
+  if (*word == 0) return absl::OkStatus();
+  const auto frame = FrameIndex(file, StackNode::Frame(*word));
+  if (!frame.ok()) return frame.status();
+  if (frame->has_value()) *step = {**frame, StackNode::Parent(*word)};
+  return absl::OkStatus();
+}
+
+// 0 where it is not published; a callsite's nodes are, before it is.
 absl::StatusOr<std::uint64_t> TableBuilder::NodeWord(const MappedLedger& file,
                                                      std::uint32_t id) {
   std::span<const std::uint64_t> record;
-  const std::uint32_t chunk = id / kRecordsPerChunk<StackNode>;
-  for (;;) {
-    absl::Status ok =
-        FetchRecord(file, ExtentKind::kNodes, id, kRecordsPerChunk<StackNode>,
-                    1, &nodes_, &record);
-    if (!ok.ok()) return ok;
-    if (!record.empty()) return record[0];
-    // The chunk may have been copied before this node was published.
-    if (!fresh_nodes_.insert(chunk).second) return 0;
-    nodes_.erase(chunk);
-  }
+  absl::Status ok =
+      FetchRecord(file, ExtentKind::kNodes, id, kRecordsPerChunk<StackNode>, 1,
+                  &nodes_, &record);
+  if (!ok.ok()) return ok;
+  return record.empty() ? 0 : record[0];
 }
 
 absl::StatusOr<std::optional<std::uint32_t>> TableBuilder::FrameIndex(

@@ -12,12 +12,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "collector/shm/extent_map.h"
 #include "collector/shm/mapped_ledger.h"
@@ -56,15 +54,28 @@ class TableBuilder {
   };
   // Chunk number -> its words, copies of all extents that claim it.
   using ChunkCache = absl::flat_hash_map<std::uint32_t, std::vector<Words>>;
+  // A node once it was read: stacks share most of their nodes, so that a look
+  // costs an array's.
+  struct Step {
+    std::uint32_t frame = kUnread;  // index
+    std::uint32_t parent = 0;
+  };
+  static constexpr std::uint32_t kUnread = UINT32_MAX;
+  static constexpr std::uint32_t kNone = UINT32_MAX;
 
   absl::Status ReadCallsites(const MappedLedger& file,
                              std::vector<NewCallsite>* fresh);
   absl::Status ReadModules(const MappedLedger& file);
   void LearnModule(std::uint32_t id, std::span<const std::uint64_t> record);
   absl::Status AddCallsite(const MappedLedger& file, NewCallsite callsite);
-  void LeaveShimOut(std::vector<std::uint32_t>* frames) const;
+  [[nodiscard]] bool IsShim(std::uint32_t frame) const;
   absl::Status WalkStack(const MappedLedger& file, std::uint32_t node,
                          std::vector<std::uint32_t>* frames);
+  // Null where no extent has the node.
+  Step* StepOf(std::uint32_t node);
+  // Leaves `step` as it is where the node or its frame is not to be had.
+  absl::Status ReadStep(const MappedLedger& file, std::uint32_t node,
+                        Step* step);
   absl::StatusOr<std::uint64_t> NodeWord(const MappedLedger& file,
                                          std::uint32_t id);
   absl::StatusOr<std::optional<std::uint32_t>> FrameIndex(
@@ -81,9 +92,14 @@ class TableBuilder {
   std::uint64_t lineage_;
   std::shared_ptr<SnapshotTables> tables_;
   ExtentMap extents_;
-  ChunkCache nodes_;   // kept: callsites to come share their outer parts
-  ChunkCache frames_;  // of this Update only
-  absl::flat_hash_set<std::uint32_t> fresh_nodes_;  // chunks read this time
+  // By chunk of nodes; and the chunk that was asked for last.
+  absl::flat_hash_map<std::uint32_t, std::vector<Step>> steps_;
+  std::uint32_t last_chunk_ = UINT32_MAX;
+  std::span<Step> last_steps_;
+  std::vector<std::uint32_t> stack_;  // of the callsite that is being added
+  std::vector<bool> shim_modules_;    // by module index
+  ChunkCache nodes_;                  // of this Update only
+  ChunkCache frames_;                 // the same
   absl::flat_hash_map<std::uint32_t, Words> module_chunks_;  // by page
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_module_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_frame_;
@@ -91,7 +107,10 @@ class TableBuilder {
   absl::flat_hash_map<std::uint32_t, std::uint32_t> known_in_chunk_;
   absl::flat_hash_map<std::pair<std::uint64_t, std::uint64_t>, std::uint32_t>
       frame_by_content_;
-  std::unordered_multimap<std::uint64_t, std::uint32_t> callsite_by_hash_;
+  // By hash of the stack the callsite found last, and by callsite index the one
+  // before it.
+  absl::flat_hash_map<std::uint64_t, std::uint32_t> callsite_by_hash_;
+  std::vector<std::uint32_t> same_hash_;
   std::uint64_t corrupt_ = 0;
 };
 
