@@ -21,8 +21,8 @@
 #include "collector/cli/run_mode.h"
 #include "collector/cli/run_snapshots.h"
 #include "collector/cli/shim_environment.h"
+#include "collector/cli/symbols.h"
 #include "collector/cli/verb.h"
-#include "collector/profile/resolver.h"
 #include "collector/shm/host_ledgers.h"
 
 namespace heapledger::collector::cli {
@@ -143,12 +143,13 @@ void Conclude(const Arguments& arguments, const RunDirectory& directory,
                    Accounts(*root), Others(host, directory.swept()));
   std::fprintf(stderr, "heapledger: run: %s\n",
                Styled(verdict, Style::kBold, colour).c_str());
-  const std::unique_ptr<FrameNames> names = MakeResolver();
+  Symbols symbols;
+  FrameNames& names = symbols.For(Heap());
   ReportOptions report_options;
   report_options.limit = 5;
-  const Report report = MakeReport(*ViewAll(root, *names), report_options);
+  const Report report = MakeReport(*ViewAll(root, names), report_options);
   if (!report.rows.empty()) {
-    std::fputs(ReportTable(report, report_options, *names).c_str(), stderr);
+    std::fputs(ReportTable(report, report_options, names).c_str(), stderr);
   }
   if (!arguments.discard) {
     std::fprintf(stderr, "heapledger: run: next: %s\n",

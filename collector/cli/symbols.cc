@@ -43,7 +43,8 @@ void AddSymbolOptions(CLI::App& app, SymbolOptions& options) {
                "Ask the servers in DEBUGINFOD_URLS for debug files");
 }
 
-Symbols::Symbols(SymbolOptions options) : options_(std::move(options)) {}
+Symbols::Symbols(SymbolOptions options, Progress progress)
+    : options_(std::move(options)), progress_(progress) {}
 
 FrameNames& Symbols::For(const Heap& heap) {
   if (Stored(heap)) return *heap.names;
@@ -54,7 +55,7 @@ FrameNames& Symbols::For(const Heap& heap) {
   options.debuginfod =
       options_.debuginfod ? DebuginfodUse::kOn : DebuginfodUse::kOff;
   options.cache_directory = DefaultCacheDirectory();
-  if (isatty(STDERR_FILENO) != 0) {
+  if (progress_ == Progress::kShown && isatty(STDERR_FILENO) != 0) {
     options.progress = [this](std::uint64_t done, std::uint64_t total) {
       ShowProgress(done, total);
     };

@@ -38,9 +38,13 @@ struct SymbolOptions {
 
 void AddSymbolOptions(CLI::App& app, SymbolOptions& options);
 
+// Where the screen is in use, no bar may be drawn on it.
+enum class Progress { kShown, kHidden };
+
 class Symbols {
  public:
-  explicit Symbols(SymbolOptions options = {});
+  explicit Symbols(SymbolOptions options = {},
+                   Progress progress = Progress::kShown);
 
   // The reference holds for the life of this object and of `heap`.
   FrameNames& For(const Heap& heap);
@@ -56,6 +60,7 @@ class Symbols {
   }
 
   const SymbolOptions options_;
+  const Progress progress_;
   std::unique_ptr<Resolver> resolver_;
   std::chrono::steady_clock::time_point begin_{};
 };

@@ -8,10 +8,12 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/heap.h"
 #include "collector/cli/heap_writer.h"
 #include "collector/cli/output_file.h"
 #include "collector/cli/report_json.h"
@@ -20,7 +22,7 @@
 #include "collector/cli/terminal.h"
 #include "collector/cli/top_table.h"
 #include "collector/cli/verb.h"
-#include "collector/profile/resolver.h"
+#include "collector/profile/hl_marks.h"
 #include "collector/shm/host_ledgers.h"
 
 namespace heapledger::collector::cli {
@@ -80,24 +82,23 @@ void PrintJson(const std::vector<Report>& reports, const ReportOptions& options,
 }
 
 // Writes what is looked at to a file; says what became of it.
-std::string WriteSnapshot(const LedgerSnapshot& snapshot,
-                          const std::string& directory) {
-  const auto heap =
-      FindHeap(DiscoveryFor(directory), absl::StrCat(snapshot.identity.pid));
-  if (!heap.ok()) return std::string(heap.status().message());
-  FileFormat format;
-  Symbols symbols;
-  const auto bytes = EncodeHeap(*heap, format, WriteOptions(), &symbols);
+std::string WriteSnapshot(std::shared_ptr<const LedgerSnapshot> snapshot,
+                          Symbols& symbols) {
+  Heap heap;
+  heap.marks = ListMarks(*snapshot);
+  heap.snapshot = std::move(snapshot);
+  const auto bytes = EncodeHeap(heap, FileFormat(), WriteOptions(), &symbols);
   if (!bytes.ok()) return std::string(bytes.status().message());
-  const auto path = WriteOutput(kDefaultOutput, NameFields::Of(*heap->snapshot),
+  const auto path = WriteOutput(kDefaultOutput, NameFields::Of(*heap.snapshot),
                                 *bytes, Overwrite::kRefuse);
   return path.ok() ? absl::StrCat("wrote ", *path)
                    : std::string(path.status().message());
 }
 
 // Takes looks and serves keys until the user leaves.
-int RunLive(const Arguments& arguments, const DiscoveryOptions& options,
-            FrameNames& names) {
+int RunLive(const Arguments& arguments, const DiscoveryOptions& options) {
+  Symbols symbols({}, Progress::kHidden);
+  FrameNames& names = symbols.For(Heap());
   auto terminal = Terminal::Open();
   if (!terminal.ok()) {
     return Fail("top", std::string(terminal.status().message()), kUsage);
@@ -131,7 +132,7 @@ int RunLive(const Arguments& arguments, const DiscoveryOptions& options,
       case TopTable::Wish::kQuit:
         return kDone;
       case TopTable::Wish::kSnapshot:
-        table.Say(WriteSnapshot(*table.selected(), arguments.directory));
+        table.Say(WriteSnapshot(table.selected(), symbols));
         break;
       case TopTable::Wish::kNone:
         break;
@@ -141,11 +142,10 @@ int RunLive(const Arguments& arguments, const DiscoveryOptions& options,
 
 int Run(const Arguments& arguments) {
   const DiscoveryOptions options = DiscoveryFor(arguments.directory);
-  const std::unique_ptr<FrameNames> names = MakeResolver();
-  if (!arguments.once && !arguments.json) {
-    return RunLive(arguments, options, *names);
-  }
-  const std::vector<Report> reports = Reports(arguments, options, *names);
+  if (!arguments.once && !arguments.json) return RunLive(arguments, options);
+  Symbols symbols;
+  FrameNames& names = symbols.For(Heap());
+  const std::vector<Report> reports = Reports(arguments, options, names);
   if (reports.empty() && !arguments.what.empty()) {
     const auto dead = FindLedger(options, arguments.what);
     return Fail("top", dead.ok() ? arguments.what +
@@ -155,7 +155,7 @@ int Run(const Arguments& arguments) {
                                  : std::string(dead.status().message()));
   }
   if (arguments.json) {
-    PrintJson(reports, arguments.report, *names);
+    PrintJson(reports, arguments.report, names);
     return kDone;
   }
   if (reports.empty()) {
@@ -166,7 +166,7 @@ int Run(const Arguments& arguments) {
   }
   for (const Report& report : reports) {
     const std::string text = ReportHeader(report) + "\n" +
-                             ReportTable(report, arguments.report, *names) +
+                             ReportTable(report, arguments.report, names) +
                              (&report == &reports.back() ? "" : "\n");
     std::fputs(text.c_str(), stdout);
   }
