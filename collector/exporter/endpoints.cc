@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "collector/exporter/exposition_format.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/leak_collector.h"
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/self_collector.h"
-#include "collector/exporter/text_format.h"
 
 namespace heapledger::collector {
 namespace {
@@ -76,12 +76,23 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
 void Endpoints::AddPage(const char* path, std::string page,
                         HttpServer* server) {
   server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,
-                 [this, page = std::move(page)](const HttpRequest&) {
-                   HttpResponse response;
-                   response.content_type = kMetricsContentType;
-                   response.body = registry_.Render(page);
-                   return response;
+                 [this, page = std::move(page)](const HttpRequest& request) {
+                   return MetricsPage(page, request);
                  });
+}
+
+HttpResponse Endpoints::MetricsPage(const std::string& page,
+                                    const HttpRequest& request) const {
+  const auto accept = request.headers.find("accept");
+  const ExpositionFormat format =
+      ChooseFormat(accept == request.headers.end() ? "" : accept->second);
+  HttpResponse response;
+  response.content_type = ContentTypeOf(format);
+  response.headers.emplace_back("Vary", "Accept");
+  response.write_body = [this, &page, format](BodySink* sink) {
+    registry_.Write(page, format, sink);
+  };
+  return response;
 }
 
 HttpResponse Endpoints::Leaks() const {

@@ -41,6 +41,8 @@ class Endpoints {
 
  private:
   void AddPage(const char* path, std::string page, HttpServer* server);
+  HttpResponse MetricsPage(const std::string& page,
+                           const HttpRequest& request) const;
   HttpResponse Leaks() const;
   HttpResponse Healthy() const;
   HttpResponse Ready() const;

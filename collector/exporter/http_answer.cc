@@ -99,20 +99,64 @@ std::string HttpDate(std::time_t now) {
                       two(utc.tm_min), ":", two(utc.tm_sec), " GMT");
 }
 
+// Stops to gather beyond kMaxAnswerBytes.
+template <typename Sink>
+class BoundedSink final : public BodySink {
+ public:
+  void Append(std::string_view piece) override {
+    if (full_) return;
+    sink_.Append(piece);
+    full_ = sink_.size() > kMaxAnswerBytes;
+  }
+  [[nodiscard]] std::optional<std::string> Take() {
+    if (full_) return std::nullopt;
+    return sink_.Take();
+  }
+
+ private:
+  Sink sink_;
+  bool full_ = false;
+};
+
+template <typename Sink>
+std::optional<std::string> WriteInto(const HttpResponse& response) {
+  BoundedSink<Sink> sink;
+  response.write_body(&sink);
+  return sink.Take();
+}
+
+bool Pack(std::string* body) {
+  std::optional<std::string> gzip = Gzip(*body);
+  if (gzip) *body = *std::move(gzip);
+  return gzip.has_value();
+}
+
+HttpResponse TooLong() {
+  HttpResponse response;
+  response.status = 503;
+  response.body =
+      absl::StrCat("503 this page is longer than ", kMaxAnswerBytes >> 20,
+                   " MiB; let the collector show fewer callsites with --top\n");
+  return response;
+}
+
 }  // namespace
 
 HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted) {
   HttpAnswer answer;
   answer.status = response.status;
-  answer.body = std::move(response.body);
   bool packed = false;
-  if (accepted == Encoding::kGzip && response.status == 200 &&
-      answer.body.size() > kGzipFromBytes &&
-      response.content_type != kCompressedType) {
-    if (std::optional<std::string> gzip = Gzip(answer.body)) {
-      answer.body = *std::move(gzip);
-      packed = true;
-    }
+  if (response.write_body) {
+    packed = accepted == Encoding::kGzip;
+    std::optional<std::string> body = packed ? WriteInto<GzipSink>(response)
+                                             : WriteInto<StringSink>(response);
+    if (!body) return MakeAnswer(TooLong(), Encoding::kIdentity);
+    answer.body = *std::move(body);
+  } else {
+    answer.body = std::move(response.body);
+    packed = accepted == Encoding::kGzip && response.status == 200 &&
+             answer.body.size() > kGzipFromBytes &&
+             response.content_type != kCompressedType && Pack(&answer.body);
   }
   absl::StrAppend(&answer.head, "HTTP/1.1 ", response.status, " ",
                   Reason(response.status),

@@ -228,11 +228,12 @@ void HttpServer::Impl::Dispatch(const std::shared_ptr<Connection>& connection,
     return connection->Reply(std::make_shared<const HttpAnswer>(
         Run(route.handler, request, accepted)));
   }
-  // A query cannot contain a line feed, so keys of both kinds never meet.
+  // None of these can contain a line feed, so keys of both kinds never meet.
   std::string flight =
       route.where == RunOn::kWorkerShared
           ? absl::StrCat(request.path, "\n", request.query, "\n",
-                         accepted == Encoding::kGzip ? "gzip" : "")
+                         accepted == Encoding::kGzip ? "gzip" : "", "\n",
+                         request.headers["accept"])
           : absl::StrCat("\n", next_flight_++);
   const auto [place, is_new] = flights_.try_emplace(flight);
   place->second.push_back(connection);

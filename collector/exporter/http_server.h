@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "collector/exporter/body_sink.h"
 #include "collector/exporter/listen_address.h"
 
 namespace heapledger::collector {
@@ -44,6 +45,9 @@ struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  // Makes the body of a 200 in pieces, instead of `body`; called once, right
+  // after the handler and on its thread.
+  std::function<void(BodySink*)> write_body = nullptr;
   // Further headers; names and values must be fit for the wire.
   std::vector<std::pair<std::string, std::string>> headers;
 };
@@ -53,8 +57,8 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 enum class RunOn {
   kIoThread,  // for answers that cost microseconds
   kWorker,
-  // On a worker; requests with the same path and query that come while one is
-  // under way get its answer. The handler must look at nothing else.
+  // On a worker; requests with the same path, query and Accept that come while
+  // one is under way get its answer. The handler must look at nothing else.
   kWorkerShared,
   // On one of three threads that do nothing else: for answers that take
   // seconds. The handler must refuse what would keep all three busy.

@@ -211,15 +211,24 @@ class Session final : public Connection {
           {http::field::if_none_match, "if-none-match"}}};
     const auto& message = parser_->get();
     for (const auto& [field, name] : kTaken) {
-      const auto found = message.find(field);
-      if (found == message.end()) continue;
-      request_.headers.emplace(
-          name, std::string(found->value().data(), found->value().size()));
+      if (message.count(field) == 0) continue;
+      request_.headers.emplace(name, Joined(field));
     }
-    const auto encoding = message[http::field::accept_encoding];
-    accepted_ = AcceptsGzip({encoding.data(), encoding.size()})
+    accepted_ = AcceptsGzip(Joined(http::field::accept_encoding))
                     ? Encoding::kGzip
                     : Encoding::kIdentity;
+  }
+
+  // The value of a header; one that stands there several times is a list (RFC
+  // 9110, 5.3).
+  std::string Joined(http::field field) const {
+    std::string joined;
+    const auto [begin, end] = parser_->get().equal_range(field);
+    for (auto line = begin; line != end; ++line) {
+      if (line != begin) joined += ", ";
+      joined.append(line->value().data(), line->value().size());
+    }
+    return joined;
   }
 
   void PrepareBody() {

@@ -91,6 +91,24 @@ TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
   }
 }
 
+TEST_F(EndpointsTest, ServesOpenMetricsToThoseWhoAskForIt) {
+  Publish(1, {});
+  const ClientResponse open =
+      Get("/metrics",
+          "Accept: application/openmetrics-text;version=1.0.0\r\n"
+          "Accept: text/plain;version=0.0.4;q=0.5\r\n");
+  EXPECT_EQ(open.headers.at("content-type"),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_TRUE(open.body.ends_with("\n# EOF\n"));
+  EXPECT_NE(
+      open.body.find("\n# TYPE heapledger_callsite_allocated_bytes counter\n"),
+      std::string::npos);
+  const ClientResponse text = Get("/metrics", "Accept: */*\r\n");
+  EXPECT_EQ(text.headers.at("content-type"),
+            "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(text.body.find("# EOF"), std::string::npos);
+}
+
 TEST_F(EndpointsTest, IsReadyOnceThereIsASample) {
   EXPECT_EQ(Get("/-/healthy").status, 200);
   EXPECT_EQ(Get("/-/ready").status, 503);
