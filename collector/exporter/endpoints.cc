@@ -67,10 +67,12 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
       [this](const HttpRequest& request) { return heap_.Answer(request); });
   server->Handle("/api/v1/leaks", HttpMethod::kGet, RunOn::kSlowWorker,
                  [this](const HttpRequest&) { return Leaks(); });
-  server->Handle("/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
-                 [this](const HttpRequest&) { return Healthy(); });
-  server->Handle("/-/ready", HttpMethod::kGet, RunOn::kIoThread,
-                 [this](const HttpRequest&) { return Ready(); });
+  server->Handle(
+      "/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
+      [this](const HttpRequest&) { return Healthy(); }, Access::kOpen);
+  server->Handle(
+      "/-/ready", HttpMethod::kGet, RunOn::kIoThread,
+      [this](const HttpRequest&) { return Ready(); }, Access::kOpen);
 }
 
 void Endpoints::AddPage(const char* path, std::string page,

@@ -65,12 +65,16 @@ const char* Explanation(int status) {
   switch (status) {
     case 400:
       return "the request is not valid HTTP/1.1";
+    case 401:
+      return "this page needs a user's password or a bearer token";
     case 404:
       return "no such page; / lists those that exist";
     case 405:
       return "this page does not take that method";
     case 413:
       return "the body is larger than this page takes";
+    case 429:
+      return "too many requests, or too many wrong passwords; wait a minute";
     case 431:
       return "the request's header is larger than 16 KiB";
     case 503:
@@ -176,11 +180,11 @@ HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted) {
   return answer;
 }
 
-HttpAnswer ErrorAnswer(int status, std::string_view allow) {
+HttpAnswer ErrorAnswer(int status, HttpHeaders headers) {
   HttpResponse response;
   response.status = status;
   response.body = absl::StrCat(status, " ", Explanation(status), "\n");
-  if (!allow.empty()) response.headers.emplace_back("Allow", allow);
+  response.headers = std::move(headers);
   return MakeAnswer(std::move(response), Encoding::kIdentity);
 }
 

@@ -29,6 +29,6 @@ inline constexpr std::size_t kMaxAnswerBytes = 128 << 20;
 [[nodiscard]] HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted);
 
 // A one-line text that says what was wrong.
-[[nodiscard]] HttpAnswer ErrorAnswer(int status, std::string_view allow = {});
+[[nodiscard]] HttpAnswer ErrorAnswer(int status, HttpHeaders headers = {});
 
 }  // namespace heapledger::collector

@@ -571,7 +571,7 @@ TEST_F(HttpServerTest, RefusesPlainTextForOtherHostsUnlessToldOtherwise) {
   options_.listen = {Address("0.0.0.0:0")};
   EXPECT_EQ(HttpServer(options_).Start().code(),
             absl::StatusCode::kFailedPrecondition);
-  options_.allow_remote_plain_text = true;
+  options_.allow_exposed = true;
   Serve();
   EXPECT_EQ(Get("/metrics").value_or(ClientResponse{}).status, 200);
 }
