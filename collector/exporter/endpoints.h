@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <string>
 
 #include "collector/exporter/callsite_collector.h"
 #include "collector/exporter/dropped_series.h"
@@ -46,6 +47,7 @@ class Endpoints {
   HttpResponse Leaks() const;
   HttpResponse Healthy() const;
   HttpResponse Ready() const;
+  std::string HealthLine() const;
 
   EndpointOptions options_;
   const HostSource* source_;

@@ -80,7 +80,13 @@ TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
     EXPECT_EQ(response.headers.at("content-type"),
               "text/plain; version=0.0.4; charset=utf-8");
   }
-  EXPECT_EQ(Get("/").headers.at("content-type"), "text/html; charset=utf-8");
+  const ClientResponse landing = Get("/");
+  EXPECT_EQ(landing.headers.at("content-type"), "text/html; charset=utf-8");
+  EXPECT_NE(landing.body.find("healthy, last sample 0."), std::string::npos);
+  EXPECT_NE(landing.body.find("href=\"/debug/pprof/heap?pid=1\""),
+            std::string::npos);
+  EXPECT_EQ(landing.body.find("://"), std::string::npos)
+      << "nothing from elsewhere";
   const ClientResponse leaks = Get("/api/v1/leaks");
   EXPECT_EQ(leaks.status, 200);
   EXPECT_EQ(leaks.headers.at("content-type"), "application/json");
