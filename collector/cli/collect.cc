@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/settings.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
@@ -38,6 +39,8 @@ struct Arguments {
   std::string directory;
   std::string tls_certificate;
   std::string tls_key;
+  std::string web_config;
+  std::string bearer_token_file;
   double interval_seconds = 1;
   std::size_t top = 20;
   SuspectArguments suspects;
@@ -63,7 +66,10 @@ absl::StatusOr<HttpServerOptions> ServerOptions(const Arguments& arguments) {
   }
   options.tls_certificate_file = arguments.tls_certificate;
   options.tls_key_file = arguments.tls_key;
-  options.allow_remote_plain_text = arguments.insecure;
+  options.web_config_file = arguments.web_config;
+  options.bearer_token_file = arguments.bearer_token_file;
+  options.log = [](const std::string& why) { Fail("collect", why); };
+  options.allow_exposed = arguments.insecure;
   options.max_connections = ConnectionLimit();
   return options;
 }
@@ -212,10 +218,27 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
   app->add_option("--tls-key", arguments->tls_key,
                   "The certificate's private key (PEM)")
       ->type_name("FILE");
+  app->add_option("--web-config", arguments->web_config,
+                  "TLS, users and headers in the file format of Prometheus' "
+                  "exporters (--web.config.file)")
+      ->type_name("FILE");
+  app->add_option("--bearer-token-file", arguments->bearer_token_file,
+                  "Let those read who send one of this file's lines as their "
+                  "bearer token")
+      ->type_name("FILE");
   app->add_flag("--insecure", arguments->insecure,
-                "Let other hosts read in plain text");
+                "Let every other host read, and in plain text");
   app->footer("Example: heapledger collect --listen 127.0.0.1:9797");
-  return {app, [arguments, &line] { return Run(*arguments, line); }};
+  auto settings = std::make_shared<Settings>(*app, "collect");
+  settings->AlsoFrom("dir", "HEAPLEDGER_DIR");
+  return {app, [arguments, settings, &line] {
+            if (absl::Status status = settings->Load(); !status.ok()) {
+              return FailWith("collect", status);
+            }
+            if (!settings->show_asked()) return Run(*arguments, line);
+            std::fputs(settings->ToYaml().c_str(), stdout);
+            return kDone;
+          }};
 }
 
 }  // namespace heapledger::collector::cli

@@ -2,8 +2,12 @@
 #include "collector/exporter/callsite_collector.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "collector/exporter/families.h"
 #include "collector/exporter/process_collector.h"
@@ -16,35 +20,42 @@ namespace {
 constexpr std::size_t kGrowthWindow = 1;
 static_assert(kGrowthWindows[kGrowthWindow].label == "5m");
 
-struct CallsiteFamilies {
-  Family live_bytes = Family::Gauge(
-      "heapledger_callsite_live_bytes",
-      "Bytes allocated by this callsite and not yet freed; the sum "
-      "over callsites is heapledger_heap_live_bytes. An estimate, as all "
-      "figures of callsites, where heapledger_ledger_sample_bytes is not 0.");
-  Family live_objects = Family::Gauge(
-      "heapledger_callsite_live_objects",
-      "Blocks allocated by this callsite and not yet freed; the sum over "
-      "callsites is heapledger_heap_live_objects.");
-  Family allocated_bytes = Family::Counter(
-      "heapledger_callsite_allocated_bytes_total",
-      "Bytes allocated by this callsite since the start; _other "
-      "falls when a callsite gets series of its own.");
-  Family allocations = Family::Counter(
-      "heapledger_callsite_allocations_total",
-      "Blocks allocated by this callsite since the start; _other "
-      "falls when a callsite gets series of its own.");
-  Family growth = Family::Gauge(
-      "heapledger_callsite_growth_bytes_per_second",
-      "Robust slope (Theil-Sen) of the callsite's live bytes over 5 minutes.");
+std::vector<MetricTable::Column> Columns() {
+  using prometheus::MetricType;
+  return {
+      {"heapledger_callsite_live_bytes",
+       "Bytes allocated by this callsite and not yet freed; the sum "
+       "over callsites is heapledger_heap_live_bytes. An estimate, as all "
+       "figures of callsites, where heapledger_ledger_sample_bytes is not 0.",
+       MetricType::Gauge},
+      {"heapledger_callsite_live_objects",
+       "Blocks allocated by this callsite and not yet freed; the sum over "
+       "callsites is heapledger_heap_live_objects.",
+       MetricType::Gauge},
+      {"heapledger_callsite_allocated_bytes_total",
+       "Bytes allocated by this callsite since the start; _other "
+       "falls when a callsite gets series of its own.",
+       MetricType::Counter},
+      {"heapledger_callsite_allocations_total",
+       "Blocks allocated by this callsite since the start; _other "
+       "falls when a callsite gets series of its own.",
+       MetricType::Counter},
+      {"heapledger_callsite_growth_bytes_per_second",
+       "Robust slope (Theil-Sen) of the callsite's live bytes over 5 minutes.",
+       MetricType::Gauge}};
+}
 
-  void Add(const MetricLabels& labels, const HeapCounters& counters) {
-    live_bytes.Add(labels, counters.live_bytes());
-    live_objects.Add(labels, counters.live_objects());
-    allocated_bytes.Add(labels, counters.allocated_bytes);
-    allocations.Add(labels, counters.allocated_objects);
-  }
-};
+void AddRow(const MetricLabels& labels, const HeapCounters& counters,
+            std::optional<double> growth, MetricTable* table) {
+  const auto number = [](std::uint64_t value) {
+    return static_cast<double>(value);
+  };
+  const std::array<std::optional<double>, 5> values = {
+      number(counters.live_bytes()), number(counters.live_objects()),
+      number(counters.allocated_bytes), number(counters.allocated_objects),
+      growth};
+  table->AddRow(labels, values);
+}
 
 class CallsiteCollector final : public MetricCollector {
  public:
@@ -54,21 +65,23 @@ class CallsiteCollector final : public MetricCollector {
 
   std::string_view name() const override { return "callsites"; }
 
-  absl::StatusOr<MetricFamilies> Collect() override {
-    CallsiteFamilies families;
+  absl::StatusOr<MetricFamilies> Collect() override { return MetricFamilies(); }
+
+  absl::StatusOr<std::vector<MetricTable>> CollectTables() override {
+    std::vector<MetricTable> tables;
+    tables.emplace_back(Columns());
     for (const auto& process : source_->host()->processes) {
       if (process->snapshot->never_armed()) continue;
-      AddProcess(*process, families);
+      AddProcess(*process, &tables.front());
     }
-    return TakeFamilies(
-        std::move(families.live_bytes), std::move(families.live_objects),
-        std::move(families.allocated_bytes), std::move(families.allocations),
-        std::move(families.growth));
+    return tables;
   }
 
  private:
-  void AddProcess(const ProcessView& process, CallsiteFamilies& families) {
-    const MetricLabels process_labels = ProcessLabels(process);
+  void AddProcess(const ProcessView& process, MetricTable* table) {
+    // One set of labels, filled anew for every callsite.
+    MetricLabels labels = CallsiteLabels(ProcessLabels(process), "", "", "");
+    const std::size_t own = labels.size() - 3;
     HeapCounters other = process.other;
     const std::size_t shown = std::min(process.top.size(), max_callsites_);
     for (std::size_t i = 0; i < process.top.size(); ++i) {
@@ -77,16 +90,14 @@ class CallsiteCollector final : public MetricCollector {
         other += callsite.counters;
         continue;
       }
-      const MetricLabels labels =
-          CallsiteLabels(process_labels, callsite.fingerprint.ToString(),
-                         callsite.name.function, callsite.name.module);
-      families.Add(labels, callsite.counters);
-      if (callsite.growth[kGrowthWindow]) {
-        families.growth.Add(labels, *callsite.growth[kGrowthWindow]);
-      }
+      labels[own].value = callsite.fingerprint.ToString();
+      labels[own + 1].value = callsite.name.function;
+      labels[own + 2].value = callsite.name.module;
+      AddRow(labels, callsite.counters, callsite.growth[kGrowthWindow], table);
     }
     dropped_->Add(SeriesDrop::kCallsiteCap, process.top.size() - shown);
-    families.Add(CallsiteLabels(process_labels, "_other", "", ""), other);
+    AddRow(CallsiteLabels(ProcessLabels(process), "_other", "", ""), other,
+           std::nullopt, table);
   }
 
   const HostSource* source_;

@@ -6,11 +6,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "collector/exporter/exposition_format.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/leak_collector.h"
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/self_collector.h"
-#include "collector/exporter/text_format.h"
 
 namespace heapledger::collector {
 namespace {
@@ -52,36 +53,49 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/callsites", "callsites", server);
-  server->Handle("/", HttpMethod::kGet, RunOn::kWorkerShared,
-                 [this](const HttpRequest&) {
-                   HttpResponse response;
-                   response.content_type = "text/html; charset=utf-8";
-                   response.body = RenderLandingPage(*source_->host());
-                   response.headers.emplace_back(
-                       "Content-Security-Policy",
-                       "default-src 'none'; style-src 'unsafe-inline'");
-                   return response;
-                 });
+  server->Handle(
+      "/", HttpMethod::kGet, RunOn::kWorkerShared, [this](const HttpRequest&) {
+        HttpResponse response;
+        response.content_type = "text/html; charset=utf-8";
+        response.body = RenderLandingPage(*source_->host(), HealthLine());
+        response.headers.emplace_back(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'");
+        return response;
+      });
   server->Handle(
       "/debug/pprof/heap", HttpMethod::kGet, RunOn::kSlowWorker,
       [this](const HttpRequest& request) { return heap_.Answer(request); });
   server->Handle("/api/v1/leaks", HttpMethod::kGet, RunOn::kSlowWorker,
                  [this](const HttpRequest&) { return Leaks(); });
-  server->Handle("/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
-                 [this](const HttpRequest&) { return Healthy(); });
-  server->Handle("/-/ready", HttpMethod::kGet, RunOn::kIoThread,
-                 [this](const HttpRequest&) { return Ready(); });
+  server->Handle(
+      "/-/healthy", HttpMethod::kGet, RunOn::kIoThread,
+      [this](const HttpRequest&) { return Healthy(); }, Access::kOpen);
+  server->Handle(
+      "/-/ready", HttpMethod::kGet, RunOn::kIoThread,
+      [this](const HttpRequest&) { return Ready(); }, Access::kOpen);
 }
 
 void Endpoints::AddPage(const char* path, std::string page,
                         HttpServer* server) {
   server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,
-                 [this, page = std::move(page)](const HttpRequest&) {
-                   HttpResponse response;
-                   response.content_type = kMetricsContentType;
-                   response.body = registry_.Render(page);
-                   return response;
+                 [this, page = std::move(page)](const HttpRequest& request) {
+                   return MetricsPage(page, request);
                  });
+}
+
+HttpResponse Endpoints::MetricsPage(const std::string& page,
+                                    const HttpRequest& request) const {
+  const auto accept = request.headers.find("accept");
+  const ExpositionFormat format =
+      ChooseFormat(accept == request.headers.end() ? "" : accept->second);
+  HttpResponse response;
+  response.content_type = ContentTypeOf(format);
+  response.headers.emplace_back("Vary", "Accept");
+  response.write_body = [this, &page, format](BodySink* sink) {
+    registry_.Write(page, format, sink);
+  };
+  return response;
 }
 
 HttpResponse Endpoints::Leaks() const {
@@ -102,6 +116,16 @@ HttpResponse Endpoints::Healthy() const {
                   "no sample for ",
                   std::chrono::duration_cast<std::chrono::seconds>(age).count(),
                   " s: the sampler hangs; restart the collector\n"));
+}
+
+std::string Endpoints::HealthLine() const {
+  std::string line = Healthy().status == 200 ? "healthy" : "the sampler hangs";
+  const std::uint64_t last = source_->last_sample_ns();
+  if (last == 0) return line + ", the first sample is under way";
+  const std::uint64_t now = MonotonicNs();
+  absl::StrAppendFormat(&line, ", last sample %.1f s ago",
+                        now > last ? static_cast<double>(now - last) / 1e9 : 0);
+  return line;
 }
 
 HttpResponse Endpoints::Ready() const {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <string>
 
 #include "collector/exporter/callsite_collector.h"
 #include "collector/exporter/dropped_series.h"
@@ -41,9 +42,12 @@ class Endpoints {
 
  private:
   void AddPage(const char* path, std::string page, HttpServer* server);
+  HttpResponse MetricsPage(const std::string& page,
+                           const HttpRequest& request) const;
   HttpResponse Leaks() const;
   HttpResponse Healthy() const;
   HttpResponse Ready() const;
+  std::string HealthLine() const;
 
   EndpointOptions options_;
   const HostSource* source_;

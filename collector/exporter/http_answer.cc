@@ -65,12 +65,16 @@ const char* Explanation(int status) {
   switch (status) {
     case 400:
       return "the request is not valid HTTP/1.1";
+    case 401:
+      return "this page needs a user's password or a bearer token";
     case 404:
       return "no such page; / lists those that exist";
     case 405:
       return "this page does not take that method";
     case 413:
       return "the body is larger than this page takes";
+    case 429:
+      return "too many requests, or too many wrong passwords; wait a minute";
     case 431:
       return "the request's header is larger than 16 KiB";
     case 503:
@@ -99,20 +103,64 @@ std::string HttpDate(std::time_t now) {
                       two(utc.tm_min), ":", two(utc.tm_sec), " GMT");
 }
 
+// Stops to gather beyond kMaxAnswerBytes.
+template <typename Sink>
+class BoundedSink final : public BodySink {
+ public:
+  void Append(std::string_view piece) override {
+    if (full_) return;
+    sink_.Append(piece);
+    full_ = sink_.size() > kMaxAnswerBytes;
+  }
+  [[nodiscard]] std::optional<std::string> Take() {
+    if (full_) return std::nullopt;
+    return sink_.Take();
+  }
+
+ private:
+  Sink sink_;
+  bool full_ = false;
+};
+
+template <typename Sink>
+std::optional<std::string> WriteInto(const HttpResponse& response) {
+  BoundedSink<Sink> sink;
+  response.write_body(&sink);
+  return sink.Take();
+}
+
+bool Pack(std::string* body) {
+  std::optional<std::string> gzip = Gzip(*body);
+  if (gzip) *body = *std::move(gzip);
+  return gzip.has_value();
+}
+
+HttpResponse TooLong() {
+  HttpResponse response;
+  response.status = 503;
+  response.body =
+      absl::StrCat("503 this page is longer than ", kMaxAnswerBytes >> 20,
+                   " MiB; let the collector show fewer callsites with --top\n");
+  return response;
+}
+
 }  // namespace
 
 HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted) {
   HttpAnswer answer;
   answer.status = response.status;
-  answer.body = std::move(response.body);
   bool packed = false;
-  if (accepted == Encoding::kGzip && response.status == 200 &&
-      answer.body.size() > kGzipFromBytes &&
-      response.content_type != kCompressedType) {
-    if (std::optional<std::string> gzip = Gzip(answer.body)) {
-      answer.body = *std::move(gzip);
-      packed = true;
-    }
+  if (response.write_body) {
+    packed = accepted == Encoding::kGzip;
+    std::optional<std::string> body = packed ? WriteInto<GzipSink>(response)
+                                             : WriteInto<StringSink>(response);
+    if (!body) return MakeAnswer(TooLong(), Encoding::kIdentity);
+    answer.body = *std::move(body);
+  } else {
+    answer.body = std::move(response.body);
+    packed = accepted == Encoding::kGzip && response.status == 200 &&
+             answer.body.size() > kGzipFromBytes &&
+             response.content_type != kCompressedType && Pack(&answer.body);
   }
   absl::StrAppend(&answer.head, "HTTP/1.1 ", response.status, " ",
                   Reason(response.status),
@@ -132,11 +180,11 @@ HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted) {
   return answer;
 }
 
-HttpAnswer ErrorAnswer(int status, std::string_view allow) {
+HttpAnswer ErrorAnswer(int status, HttpHeaders headers) {
   HttpResponse response;
   response.status = status;
   response.body = absl::StrCat(status, " ", Explanation(status), "\n");
-  if (!allow.empty()) response.headers.emplace_back("Allow", allow);
+  response.headers = std::move(headers);
   return MakeAnswer(std::move(response), Encoding::kIdentity);
 }
 

@@ -19,10 +19,16 @@ struct HttpAnswer {
 
 enum class Encoding { kIdentity, kGzip };
 
-// Compresses a 200 of more than 1 KiB if `accepted` allows it.
+// Longest body that is written in pieces, as it goes over the wire: what is
+// longer is a 503 that says so, as no scraper takes it and a few of them would
+// fill the memory.
+inline constexpr std::size_t kMaxAnswerBytes = 128 << 20;
+
+// Compresses a 200 of more than 1 KiB if `accepted` allows it, and one that is
+// written in pieces whatever its length.
 [[nodiscard]] HttpAnswer MakeAnswer(HttpResponse response, Encoding accepted);
 
 // A one-line text that says what was wrong.
-[[nodiscard]] HttpAnswer ErrorAnswer(int status, std::string_view allow = {});
+[[nodiscard]] HttpAnswer ErrorAnswer(int status, HttpHeaders headers = {});
 
 }  // namespace heapledger::collector

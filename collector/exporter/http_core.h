@@ -9,7 +9,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/system/error_code.hpp>
 #include <cstdint>
@@ -29,6 +28,7 @@
 #include "collector/exporter/http_answer.h"
 #include "collector/exporter/http_router.h"
 #include "collector/exporter/http_server.h"
+#include "collector/exporter/web_guard.h"
 #include "collector/exporter/worker_pool.h"
 
 namespace heapledger::collector {
@@ -39,9 +39,9 @@ using Unix = net::local::stream_protocol;
 using ErrorCode = boost::system::error_code;
 using AnswerPtr = std::shared_ptr<const HttpAnswer>;
 
-[[nodiscard]] inline AnswerPtr MakeError(int status,
-                                         std::string_view allow = {}) {
-  return std::make_shared<const HttpAnswer>(ErrorAnswer(status, allow));
+[[nodiscard]] inline AnswerPtr MakeError(int status, HttpHeaders headers = {}) {
+  return std::make_shared<const HttpAnswer>(
+      ErrorAnswer(status, std::move(headers)));
 }
 
 struct Closer {
@@ -55,6 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   virtual ~Connection() = default;
   virtual void Start() = 0;
   virtual void Reply(AnswerPtr answer) = 0;
+  // The client may read what it asked for.
+  virtual void Proceed() = 0;
   virtual void Abort() = 0;  // closes the socket without a word
 
   // Place among the waiting ones, oldest first.
@@ -67,7 +69,9 @@ class HttpServer::Impl {
       : options(std::move(requested)),
         stop_timer_(ioc),
         pool_(options.workers, options.max_queued_requests),
-        slow_pool_(kSlowWorkers, options.max_queued_requests) {}
+        slow_pool_(kSlowWorkers, options.max_queued_requests),
+        password_pool_(1, kMaxQueuedPasswords),
+        guard_(GuardOptions(options)) {}
   ~Impl() {
     Stop();
     flights_.clear();
@@ -83,6 +87,12 @@ class HttpServer::Impl {
   void LeaveWaiting(Connection& connection);
   void Dispatch(const std::shared_ptr<Connection>& connection,
                 const HttpRoute& route, HttpRequest request, Encoding accepted);
+  // Calls Proceed() or replies, now or when a password has been checked. `peer`
+  // is the client's address.
+  void Authenticate(const std::shared_ptr<Connection>& connection,
+                    const std::string& authorization, const std::string& peer);
+  // Headers that every response has beyond its own.
+  const HttpHeaders& extra_headers() const { return guard_.headers(); }
   void CountResponse(int status);
   void CountTimeout();
 
@@ -100,7 +110,10 @@ class HttpServer::Impl {
   bool stopping = false;
 
  private:
-  absl::Status LoadTls();
+  static WebGuardOptions GuardOptions(const HttpServerOptions& options);
+  absl::Status LoadGuard();
+  void RefuseUnknown(Connection& connection);
+  AnswerPtr Counted(HttpAnswer answer);
   absl::Status Listen(const ListenAddress& address);
   bool EvictOldestWaiting();
   void BeginStop();
@@ -114,7 +127,6 @@ class HttpServer::Impl {
   std::list<Connection*> waiting_;
   mutable std::mutex stats_mutex_;
   HttpServerStats stats_;
-  std::optional<net::ssl::context> tls_;
 
  public:
   net::io_context ioc{1};
@@ -128,6 +140,13 @@ class HttpServer::Impl {
   WorkerPool pool_;
   static constexpr std::size_t kSlowWorkers = 3;
   WorkerPool slow_pool_;
+  // One thread: bcrypt is meant to be dear, and guesses must not have more.
+  static constexpr std::size_t kMaxQueuedPasswords = 64;
+  WorkerPool password_pool_;
+  WebGuard guard_;
+  // Outlives us with the answers that it counts.
+  std::shared_ptr<std::atomic<std::size_t>> pending_bytes_ =
+      std::make_shared<std::atomic<std::size_t>>(0);
   std::thread io_thread_;
   std::atomic<bool> running_ = false;
 };

@@ -6,8 +6,9 @@
 namespace heapledger::collector {
 
 void HttpRouter::Add(std::string path, HttpMethod method, RunOn where,
-                     HttpHandler handler) {
-  routes_[std::move(path)][method] = HttpRoute{where, std::move(handler)};
+                     HttpHandler handler, Access access) {
+  routes_[std::move(path)][method] =
+      HttpRoute{where, access, std::move(handler)};
 }
 
 HttpRouter::Match HttpRouter::Find(std::string_view path,

@@ -14,6 +14,7 @@ namespace heapledger::collector {
 
 struct HttpRoute {
   RunOn where = RunOn::kWorker;
+  Access access = Access::kGuarded;
   HttpHandler handler;
 };
 
@@ -26,7 +27,7 @@ class HttpRouter {
   };
 
   void Add(std::string path, HttpMethod method, RunOn where,
-           HttpHandler handler);
+           HttpHandler handler, Access access = Access::kGuarded);
 
   // `method` is nullopt for one that no route takes.
   [[nodiscard]] Match Find(std::string_view path,

@@ -2,6 +2,7 @@
 // The one translation unit that compiles Boost.Beast.
 #include "collector/exporter/http_server.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
 #include <exception>
@@ -21,42 +22,20 @@ constexpr std::chrono::milliseconds kAcceptRetry{50};
 
 }  // namespace
 
-absl::Status HttpServer::Impl::LoadTls() {
-  const std::string& certificate = options.tls_certificate_file;
-  const std::string& key = options.tls_key_file;
-  if (certificate.empty() && key.empty()) return absl::OkStatus();
-  if (certificate.empty() || key.empty()) {
-    return absl::InvalidArgumentError(
-        "TLS needs a certificate and its key; give both --tls-cert and "
-        "--tls-key");
-  }
-  tls_.emplace(net::ssl::context::tls_server);
-  SSL_CTX* const context = tls_->native_handle();
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-  ErrorCode error;
-  tls_->use_certificate_chain_file(certificate, error);
-  if (error) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("read TLS certificate ", certificate, ": ",
-                     error.message(), "; --tls-cert needs a PEM file"));
-  }
-  tls_->use_private_key_file(key, net::ssl::context::pem, error);
-  if (error) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "read TLS key ", key, ": ", error.message(),
-        "; --tls-key needs the PEM file of the certificate's private key"));
-  }
-  return absl::OkStatus();
+WebGuardOptions HttpServer::Impl::GuardOptions(
+    const HttpServerOptions& options) {
+  WebGuardOptions guard;
+  guard.web_config_file = options.web_config_file;
+  guard.tls_certificate_file = options.tls_certificate_file;
+  guard.tls_key_file = options.tls_key_file;
+  guard.bearer_token_file = options.bearer_token_file;
+  guard.exposed = !options.allow_exposed &&
+                  !std::ranges::all_of(options.listen, &ListenAddress::local);
+  guard.log = options.log;
+  return guard;
 }
 
 absl::Status HttpServer::Impl::Listen(const ListenAddress& address) {
-  if (!address.local && !tls_ && !options.allow_remote_plain_text) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "listen on ", address.ToString(),
-        ": other hosts could read this in plain text; give --tls-cert and "
-        "--tls-key, or --insecure if that is meant"));
-  }
   if (address.kind == ListenAddress::Kind::kUnix) {
     RemoveStaleSocket(ioc, address.host);
     Unix::acceptor acceptor(ioc);
@@ -80,15 +59,25 @@ absl::Status HttpServer::Impl::Listen(const ListenAddress& address) {
   if (error) return ListenError(address, error);
   ListenAddress bound = address;
   bound.port = acceptor.local_endpoint().port();
-  urls.push_back(absl::StrCat(tls_ ? "https://" : "http://", bound.ToString()));
+  urls.push_back(
+      absl::StrCat(guard_.tls() ? "https://" : "http://", bound.ToString()));
   ports.push_back(bound.port);
   listeners_.push_back(std::make_unique<Listener<Tcp>>(
       *this, std::move(acceptor), std::string()));
   return absl::OkStatus();
 }
 
+absl::Status HttpServer::Impl::LoadGuard() {
+  absl::Status status = guard_.Load();
+  if (!absl::IsFailedPrecondition(status)) return status;
+  const auto exposed =
+      std::ranges::find(options.listen, false, &ListenAddress::local);
+  return absl::FailedPreconditionError(absl::StrCat(
+      "listen on ", exposed->ToString(), ": ", std::string(status.message())));
+}
+
 absl::Status HttpServer::Impl::Start() {
-  absl::Status status = LoadTls();
+  absl::Status status = LoadGuard();
   for (const ListenAddress& address : options.listen) {
     if (status.ok()) status = Listen(address);
   }
@@ -109,6 +98,7 @@ void HttpServer::Impl::Stop() {
   io_thread_.join();
   pool_.Stop();
   slow_pool_.Stop();
+  password_pool_.Stop();
 }
 
 void HttpServer::Impl::BeginStop() {
@@ -172,7 +162,7 @@ void HttpServer::Impl::Admit(Socket socket) {
   }
   constexpr bool kIsTcp = std::is_same_v<Socket, Tcp::socket>;
   if (full && !evicted) {
-    if (kIsTcp && tls_) return;  // It could not read the answer.
+    if (kIsTcp && guard_.tls()) return;  // It could not read the answer.
     const HttpAnswer answer = ErrorAnswer(503);
     ErrorCode ignored;
     socket.non_blocking(true, ignored);
@@ -186,9 +176,11 @@ void HttpServer::Impl::Admit(Socket socket) {
   if constexpr (kIsTcp) {
     ErrorCode ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
-    if (tls_) {
+    guard_.Refresh();
+    if (guard_.tls()) {
+      net::ssl::context tls(guard_.context().release());
       connection =
-          std::make_shared<Session<TlsStream>>(*this, std::move(socket), *tls_);
+          std::make_shared<Session<TlsStream>>(*this, std::move(socket), tls);
     } else {
       connection =
           std::make_shared<Session<TcpStream>>(*this, std::move(socket));
@@ -228,20 +220,23 @@ void HttpServer::Impl::Dispatch(const std::shared_ptr<Connection>& connection,
     return connection->Reply(std::make_shared<const HttpAnswer>(
         Run(route.handler, request, accepted)));
   }
-  // A query cannot contain a line feed, so keys of both kinds never meet.
+  // None of these can contain a line feed, so keys of both kinds never meet.
   std::string flight =
       route.where == RunOn::kWorkerShared
           ? absl::StrCat(request.path, "\n", request.query, "\n",
-                         accepted == Encoding::kGzip ? "gzip" : "")
+                         accepted == Encoding::kGzip ? "gzip" : "", "\n",
+                         request.headers["accept"])
           : absl::StrCat("\n", next_flight_++);
   const auto [place, is_new] = flights_.try_emplace(flight);
   place->second.push_back(connection);
   if (!is_new) return;
+  if (*pending_bytes_ > options.max_pending_bytes) {
+    return Land(flight, MakeError(503));
+  }
   WorkerPool& pool = route.where == RunOn::kSlowWorker ? slow_pool_ : pool_;
   const bool queued = pool.TrySubmit(
       [this, flight, &route, request = std::move(request), accepted] {
-        auto answer = std::make_shared<const HttpAnswer>(
-            Run(route.handler, request, accepted));
+        auto answer = Counted(Run(route.handler, request, accepted));
         net::post(ioc, [this, flight, answer = std::move(answer)] {
           Land(flight, answer);
         });
@@ -258,9 +253,61 @@ void HttpServer::Impl::Land(const std::string& flight,
   }
 }
 
+// An answer whose body counts as pending for as long as anybody holds it.
+AnswerPtr HttpServer::Impl::Counted(HttpAnswer answer) {
+  const std::size_t bytes = answer.body.size();
+  *pending_bytes_ += bytes;
+  return AnswerPtr(new HttpAnswer(std::move(answer)),
+                   [pending = pending_bytes_, bytes](const HttpAnswer* held) {
+                     *pending -= bytes;
+                     delete held;
+                   });
+}
+
+void HttpServer::Impl::Authenticate(
+    const std::shared_ptr<Connection>& connection,
+    const std::string& authorization, const std::string& peer) {
+  using Verdict = Authenticator::Verdict;
+  const auto now = WebGuard::Clock::now();
+  guard_.Refresh();
+  if (!guard_.TakeRate(now)) return connection->Reply(MakeError(429));
+  PasswordCheck check;
+  switch (guard_.authenticator().Decide(authorization, peer, now, &check)) {
+    case Verdict::kYes:
+      return connection->Proceed();
+    case Verdict::kNo:
+      return RefuseUnknown(*connection);
+    case Verdict::kTooMany:
+      return connection->Reply(MakeError(429, {{"Retry-After", "60"}}));
+    case Verdict::kCheck:
+      break;
+  }
+  auto shared = std::make_shared<const PasswordCheck>(std::move(check));
+  const bool queued = password_pool_.TrySubmit([this, connection, shared] {
+    const bool fits = shared->Fits();
+    net::post(ioc, [this, connection, shared, fits] {
+      guard_.authenticator().Learn(*shared, fits, WebGuard::Clock::now());
+      if (fits) return connection->Proceed();
+      RefuseUnknown(*connection);
+    });
+  });
+  if (queued) return;
+  guard_.authenticator().Forget(*shared, now);
+  connection->Reply(MakeError(503));
+}
+
+void HttpServer::Impl::RefuseUnknown(Connection& connection) {
+  HttpHeaders headers;
+  for (std::string& challenge : guard_.authenticator().Challenges()) {
+    headers.emplace_back("WWW-Authenticate", std::move(challenge));
+  }
+  connection.Reply(MakeError(401, std::move(headers)));
+}
+
 void HttpServer::Impl::CountResponse(int status) {
   const std::lock_guard lock(stats_mutex_);
   ++stats_.responses_total[status];
+  stats_.failed_reloads_total = guard_.failed_reloads();
 }
 
 void HttpServer::Impl::CountTimeout() {
@@ -278,8 +325,8 @@ HttpServer::HttpServer(HttpServerOptions options)
 HttpServer::~HttpServer() = default;
 
 void HttpServer::Handle(std::string path, HttpMethod method, RunOn where,
-                        HttpHandler handler) {
-  impl_->router.Add(std::move(path), method, where, std::move(handler));
+                        HttpHandler handler, Access access) {
+  impl_->router.Add(std::move(path), method, where, std::move(handler), access);
 }
 
 absl::Status HttpServer::Start() { return impl_->Start(); }

@@ -7,6 +7,9 @@
 // Paths are compared whole with the routes and are never opened as files. Boost
 // is an affair of http_server.cc alone.
 //
+// Where there are users or tokens, whoever is not allowed to read gets a 401
+// before it is told which pages exist.
+//
 // Thread safety: Handle() before Start(); then stats() and Stop() from any
 // thread. Handlers run where their route says, several at once on the workers.
 // Stop() waits for handlers that run, so a handler must end within a second.
@@ -24,6 +27,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "collector/exporter/body_sink.h"
 #include "collector/exporter/listen_address.h"
 
 namespace heapledger::collector {
@@ -35,17 +39,22 @@ struct HttpRequest {
   std::string path;   // as sent: never decoded, never a file's name
   std::string query;  // what follows the '?', undecoded
   std::string body;
-  // Accept, Authorization, Content-Type and If-None-Match as far as sent, in
-  // lower case.
+  // Accept, Content-Type and If-None-Match as far as sent, by names in lower
+  // case.
   std::map<std::string, std::string, std::less<>> headers;
 };
+
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  // Makes the body of a 200 in pieces, instead of `body`; called once, right
+  // after the handler and on its thread.
+  std::function<void(BodySink*)> write_body = nullptr;
   // Further headers; names and values must be fit for the wire.
-  std::vector<std::pair<std::string, std::string>> headers;
+  HttpHeaders headers;
 };
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
@@ -53,22 +62,33 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 enum class RunOn {
   kIoThread,  // for answers that cost microseconds
   kWorker,
-  // On a worker; requests with the same path and query that come while one is
-  // under way get its answer. The handler must look at nothing else.
+  // On a worker; requests with the same path, query and Accept that come while
+  // one is under way get its answer. The handler must look at nothing else.
   kWorkerShared,
   // On one of three threads that do nothing else: for answers that take
   // seconds. The handler must refuse what would keep all three busy.
   kSlowWorker,
 };
 
+enum class Access {
+  kGuarded,  // for who is allowed to read
+  kOpen,     // for everybody who can connect: must tell nothing
+};
+
 struct HttpServerOptions {
   std::vector<ListenAddress> listen;
 
-  // Both set: every TCP address speaks TLS (1.2 or later); PEM files.
+  // Both set: every TCP address speaks TLS (1.2 or later); PEM files. Or in the
+  // web configuration file, see web_config.h.
   std::string tls_certificate_file;
   std::string tls_key_file;
-  // Addresses that other hosts can reach are refused without TLS unless set.
-  bool allow_remote_plain_text = false;
+  std::string web_config_file;
+  std::string bearer_token_file;
+  // Addresses that other hosts can reach are refused without TLS and
+  // authentication unless set.
+  bool allow_exposed = false;
+  // Gets a sentence about each change of those files that cannot be used.
+  std::function<void(const std::string&)> log;
 
   std::chrono::milliseconds header_timeout{5000};  // also for a TLS handshake
   std::chrono::milliseconds idle_timeout{30000};   // between two requests
@@ -82,6 +102,8 @@ struct HttpServerOptions {
   std::size_t max_body_bytes = 1 << 20;  // of a POST
   std::size_t workers = 2;
   std::size_t max_queued_requests = 256;
+  // Bodies that are made or on their way; beyond it requests get a 503.
+  std::size_t max_pending_bytes = 256 << 20;
 };
 
 struct HttpServerStats {
@@ -91,6 +113,7 @@ struct HttpServerStats {
   std::uint64_t evicted_total = 0;  // closed to make room
   std::uint64_t timeouts_total = 0;
   std::map<int, std::uint64_t> responses_total;  // by status
+  std::uint64_t failed_reloads_total = 0;  // of TLS and authentication files
 };
 
 class HttpServer {
@@ -104,7 +127,7 @@ class HttpServer {
   HttpServer& operator=(const HttpServer&) = delete;
 
   void Handle(std::string path, HttpMethod method, RunOn where,
-              HttpHandler handler);
+              HttpHandler handler, Access access = Access::kGuarded);
 
   // Binds every address and starts to serve. On error nothing is left running;
   // the message names the address, the reason and the remedy.

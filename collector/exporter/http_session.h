@@ -74,6 +74,20 @@ class Session final : public Connection {
     }
   }
 
+  void Proceed() override {
+    if (match_.route == nullptr) {
+      return Reply(
+          MakeError(match_.error, match_.allow.empty()
+                                      ? HttpHeaders()
+                                      : HttpHeaders{{"Allow", match_.allow}}));
+    }
+    if (request_.method == HttpMethod::kPost) {
+      unread_body_ = false;
+      return PrepareBody();
+    }
+    Dispatch();
+  }
+
   void Abort() override {
     core_.Deregister(*this);
     beast::get_lowest_layer(stream_).close();
@@ -82,7 +96,7 @@ class Session final : public Connection {
   void Reply(AnswerPtr answer) override {
     core_.CountResponse(answer->status);
     answer_ = std::move(answer);
-    if (core_.stopping) close_after_ = true;
+    if (core_.stopping || unread_body_) close_after_ = true;
     if constexpr (kTls) {
       if (!secured_) return Write(stream_.next_layer());
     }
@@ -133,6 +147,7 @@ class Session final : public Connection {
   void WaitForRequest() {
     core_.EnterWaiting(*this);
     head_only_ = false;
+    unread_body_ = false;
     parser_.emplace();
     parser_->header_limit(
         static_cast<std::uint32_t>(core_.options.max_header_bytes));
@@ -175,20 +190,39 @@ class Session final : public Connection {
         ParseTarget({message.target().data(), message.target().size()});
     const HttpRouter::Match match =
         core_.router.Find(target ? target->path : "", Method());
-    // A body that nobody reads would be taken for the next request.
-    if (has_body && Method() != HttpMethod::kPost) close_after_ = true;
-    if (match.route == nullptr) {
-      if (has_body) close_after_ = true;
-      return Reply(MakeError(match.error, match.allow));
-    }
-    route_ = match.route;
+    // Until somebody reads it: it would be taken for the next request.
+    unread_body_ = has_body;
+    match_ = match;
     request_ = {};
-    request_.method = *Method();
-    request_.path = target->path;
-    request_.query = target->query;
+    request_.method = Method().value_or(HttpMethod::kGet);
+    if (target) {
+      request_.path = target->path;
+      request_.query = target->query;
+    }
     TakeHeaders();
-    if (request_.method == HttpMethod::kPost) return PrepareBody();
-    Dispatch();
+    if (match.route != nullptr && match.route->access == Access::kOpen) {
+      return Proceed();
+    }
+    core_.Authenticate(shared_from_this(), Joined(http::field::authorization),
+                       Peer());
+  }
+
+  // As guesses of passwords are counted: an address of IPv4, a network of IPv6.
+  std::string Peer() {
+    if constexpr (std::is_same_v<Stream, UnixStream>) {
+      return "unix";
+    } else {
+      ErrorCode ignored;
+      const auto address = beast::get_lowest_layer(stream_)
+                               .socket()
+                               .remote_endpoint(ignored)
+                               .address();
+      if (!address.is_v6() || address.to_v6().is_v4_mapped()) {
+        return address.to_string();
+      }
+      const auto bytes = address.to_v6().to_bytes();
+      return std::string(bytes.begin(), bytes.begin() + 8);
+    }
   }
 
   std::optional<HttpMethod> Method() const {
@@ -204,22 +238,32 @@ class Session final : public Connection {
   }
 
   void TakeHeaders() {
-    static constexpr std::array<std::pair<http::field, const char*>, 4> kTaken =
+    // Not Authorization: whoever got this far may read, and no handler has to
+    // know how.
+    static constexpr std::array<std::pair<http::field, const char*>, 3> kTaken =
         {{{http::field::accept, "accept"},
-          {http::field::authorization, "authorization"},
           {http::field::content_type, "content-type"},
           {http::field::if_none_match, "if-none-match"}}};
     const auto& message = parser_->get();
     for (const auto& [field, name] : kTaken) {
-      const auto found = message.find(field);
-      if (found == message.end()) continue;
-      request_.headers.emplace(
-          name, std::string(found->value().data(), found->value().size()));
+      if (message.count(field) == 0) continue;
+      request_.headers.emplace(name, Joined(field));
     }
-    const auto encoding = message[http::field::accept_encoding];
-    accepted_ = AcceptsGzip({encoding.data(), encoding.size()})
+    accepted_ = AcceptsGzip(Joined(http::field::accept_encoding))
                     ? Encoding::kGzip
                     : Encoding::kIdentity;
+  }
+
+  // The value of a header; one that stands there several times is a list (RFC
+  // 9110, 5.3).
+  std::string Joined(http::field field) const {
+    std::string joined;
+    const auto [begin, end] = parser_->get().equal_range(field);
+    for (auto line = begin; line != end; ++line) {
+      if (line != begin) joined += ", ";
+      joined.append(line->value().data(), line->value().size());
+    }
+    return joined;
   }
 
   void PrepareBody() {
@@ -248,7 +292,8 @@ class Session final : public Connection {
   }
 
   void Dispatch() {
-    core_.Dispatch(shared_from_this(), *route_, std::move(request_), accepted_);
+    core_.Dispatch(shared_from_this(), *match_.route, std::move(request_),
+                   accepted_);
   }
 
   // The client closed between two requests, ran out of time, or sent what is
@@ -274,11 +319,22 @@ class Session final : public Connection {
     Reply(MakeError(status));
   }
 
+  // Those of the configuration that the answer does not set itself.
+  std::string ExtraHeaders() const {
+    std::string text;
+    for (const auto& [name, value] : core_.extra_headers()) {
+      const std::string line = absl::StrCat("\r\n", name, ": ");
+      if (answer_->head.find(line) != std::string::npos) continue;
+      absl::StrAppend(&text, name, ": ", value, "\r\n");
+    }
+    return text;
+  }
+
   template <typename Layer>
   void Write(Layer& layer) {
     Deadline(core_.options.write_timeout);
     head_ = absl::StrCat(
-        answer_->head,
+        answer_->head, ExtraHeaders(),
         close_after_ ? "Connection: close\r\n" : "Connection: keep-alive\r\n",
         "\r\n");
     const std::array<net::const_buffer, 2> buffers = {
@@ -326,7 +382,7 @@ class Session final : public Connection {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   HttpRequest request_;
-  const HttpRoute* route_ = nullptr;
+  HttpRouter::Match match_;
   Encoding accepted_ = Encoding::kIdentity;
   AnswerPtr answer_;
   std::string head_;
@@ -334,6 +390,7 @@ class Session final : public Connection {
   bool secured_ = false;
   bool first_ = true;
   bool head_only_ = false;
+  bool unread_body_ = false;
   bool close_after_ = false;
 };
 

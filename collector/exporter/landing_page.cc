@@ -50,18 +50,19 @@ std::string ProcessRow(const ProcessView& process) {
   const auto figure = [&](const std::string& text) {
     return snapshot.never_armed() ? "-" : about + text;
   };
-  return absl::StrCat("<tr><td>", EscapeHtml(snapshot.identity.Program()),
-                      "<td>", snapshot.identity.pid, "<td>",
-                      std::string(ModeWord(snapshot.mode)), "<td>",
-                      figure(HumanBytes(snapshot.totals.live_bytes())), "<td>",
-                      figure(absl::StrCat(snapshot.totals.live_objects())),
-                      "<td>", figure(HumanBytes(snapshot.peak_live_bytes)),
-                      "<td>", process.callsites, "\n");
+  return absl::StrCat(
+      "<tr><td>", EscapeHtml(snapshot.identity.Program()),
+      "<td><a href=\"/debug/pprof/heap?pid=", snapshot.identity.pid, "\">",
+      snapshot.identity.pid, "</a><td>", std::string(ModeWord(snapshot.mode)),
+      "<td>", figure(HumanBytes(snapshot.totals.live_bytes())), "<td>",
+      figure(absl::StrCat(snapshot.totals.live_objects())), "<td>",
+      figure(HumanBytes(snapshot.peak_live_bytes)), "<td>", process.callsites,
+      "\n");
 }
 
 }  // namespace
 
-std::string RenderLandingPage(const ShownHost& host) {
+std::string RenderLandingPage(const ShownHost& host, std::string_view health) {
   std::string page =
       "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\n"
       "<title>heapledger</title>\n"
@@ -69,7 +70,10 @@ std::string RenderLandingPage(const ShownHost& host) {
       "max-width:60em}table{border-collapse:collapse}"
       "td,th{padding:.2em 1em .2em 0;text-align:right}"
       "td:first-child,th:first-child{text-align:left}</style>\n"
-      "<h1>heapledger</h1>\n<ul>\n";
+      "<h1>heapledger</h1>\n";
+  absl::StrAppend(&page, "<p>Version " HEAPLEDGER_VERSION);
+  if (!health.empty()) absl::StrAppend(&page, ", ", EscapeHtml(health));
+  page += ".\n<ul>\n";
   for (const auto& [path, what] : kPages) {
     absl::StrAppend(&page, "<li><a href=\"", std::string(path), "\">",
                     std::string(path), "</a>: ", std::string(what), "\n");
@@ -89,7 +93,9 @@ std::string RenderLandingPage(const ShownHost& host) {
       "<table><tr><th>process<th>pid<th>mode<th>live<th>objects<th>peak"
       "<th>callsites\n");
   for (const auto& process : processes) page += ProcessRow(*process);
-  page += "</table>\n";
+  page +=
+      "</table>\n<p>A pid leads to the heap's profile, for <code>go tool "
+      "pprof</code>.\n";
   if (std::ranges::any_of(processes, [](const auto& process) {
         return process->snapshot->estimated();
       })) {

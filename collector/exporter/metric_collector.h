@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "collector/exporter/metric_table.h"
 #include "prometheus/metric_family.h"
 
 namespace heapledger::collector {
@@ -22,6 +23,12 @@ class MetricCollector {
   [[nodiscard]] virtual std::string_view name() const = 0;
   // An error costs the families of this collector and nothing else.
   [[nodiscard]] virtual absl::StatusOr<MetricFamilies> Collect() = 0;
+  // Families with many samples, which come after those of all collectors and
+  // belong to this one alone. Called after Collect().
+  [[nodiscard]] virtual absl::StatusOr<std::vector<MetricTable>>
+  CollectTables() {
+    return std::vector<MetricTable>();
+  }
 };
 
 }  // namespace heapledger::collector

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "collector/exporter/families.h"
 #include "collector/exporter/text_format.h"
 
@@ -19,15 +19,6 @@ double SecondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Our collectors do not throw, prometheus-cpp and the standard library may.
-absl::StatusOr<MetricFamilies> CollectFrom(MetricCollector& collector) {
-  try {
-    return collector.Collect();
-  } catch (const std::exception& error) {
-    return absl::InternalError(error.what());
-  }
-}
-
 }  // namespace
 
 void MetricRegistry::Add(std::string_view page,
@@ -35,7 +26,27 @@ void MetricRegistry::Add(std::string_view page,
   entries_.push_back({std::string(page), std::move(collector)});
 }
 
-std::string MetricRegistry::Render(std::string_view page) const {
+// Our collectors do not throw, prometheus-cpp and the standard library may.
+bool MetricRegistry::CollectFrom(const Entry& entry, MetricFamilies* families,
+                                 std::vector<MetricTable>* tables) {
+  try {
+    absl::StatusOr<MetricFamilies> few = entry.collector->Collect();
+    if (!few.ok()) return false;
+    absl::StatusOr<std::vector<MetricTable>> many =
+        entry.collector->CollectTables();
+    if (!many.ok()) return false;
+    families->insert(families->end(), std::make_move_iterator(few->begin()),
+                     std::make_move_iterator(few->end()));
+    tables->insert(tables->end(), std::make_move_iterator(many->begin()),
+                   std::make_move_iterator(many->end()));
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+void MetricRegistry::Write(std::string_view page, ExpositionFormat format,
+                           BodySink* sink) const {
   const Clock::time_point begin = Clock::now();
   Family success = Family::Gauge(
       "heapledger_collector_success",
@@ -44,19 +55,19 @@ std::string MetricRegistry::Render(std::string_view page) const {
       Family::Gauge("heapledger_collector_duration_seconds",
                     "Time this source of metrics took for this scrape.");
   MetricFamilies families;
+  std::vector<MetricTable> tables;
   for (const Entry& entry : entries_) {
     if (!page.empty() && entry.page != page) continue;
     const Clock::time_point start = Clock::now();
-    absl::StatusOr<MetricFamilies> collected = CollectFrom(*entry.collector);
+    const bool collected = CollectFrom(entry, &families, &tables);
     const MetricLabels label = With({}, "collector", entry.collector->name());
-    success.Add(label, collected.ok() ? 1.0 : 0.0);
+    success.Add(label, collected ? 1.0 : 0.0);
     duration.Add(label, SecondsSince(start));
-    if (!collected.ok()) continue;
-    families.insert(families.end(), std::make_move_iterator(collected->begin()),
-                    std::make_move_iterator(collected->end()));
   }
   TextReport report;
-  std::string text = FormatText(families, &report);
+  TextWriter writer(format, sink, &report);
+  writer.Write(families);
+  for (const MetricTable& table : tables) writer.Write(table);
   dropped_->Add(SeriesDrop::kDuplicate, report.duplicates);
   dropped_->Add(SeriesDrop::kInvalidName, report.invalid_names);
   dropped_->Add(SeriesDrop::kTypeConflict, report.type_conflicts);
@@ -70,14 +81,19 @@ std::string MetricRegistry::Render(std::string_view page) const {
                 dropped_->count(i));
   }
   Family scrape = Family::Gauge("heapledger_scrape_duration_seconds",
-                                "Time to make the text of this scrape, without "
-                                "compression and transfer.");
+                                "Time to make the text of this scrape, with "
+                                "compression and without transfer.");
   scrape.Add({}, SecondsSince(begin));
-  const MetricFamilies own =
-      TakeFamilies(std::move(success), std::move(duration), std::move(dropped),
-                   std::move(scrape));
-  text += FormatText(own, &report);
-  return text;
+  writer.Write(TakeFamilies(std::move(success), std::move(duration),
+                            std::move(dropped), std::move(scrape)));
+  writer.Finish();
+}
+
+std::string MetricRegistry::Render(std::string_view page,
+                                   ExpositionFormat format) const {
+  StringSink sink;
+  Write(page, format, &sink);
+  return sink.Take();
 }
 
 }  // namespace heapledger::collector

@@ -67,8 +67,14 @@ void AddHttp(const HttpServerStats& stats, MetricFamilies* families) {
   for (const auto& [status, count] : stats.responses_total) {
     responses.Add(With({}, "code", std::to_string(status)), count);
   }
-  for (prometheus::MetricFamily& family : TakeFamilies(
-           std::move(open), std::move(connections), std::move(responses))) {
+  Family reloads = Family::Counter(
+      "heapledger_http_failed_reloads_total",
+      "Changes of the files for TLS and authentication that could not be used; "
+      "what held before holds on, and standard error says why.");
+  reloads.Add({}, stats.failed_reloads_total);
+  for (prometheus::MetricFamily& family :
+       TakeFamilies(std::move(open), std::move(connections),
+                    std::move(responses), std::move(reloads))) {
     families->push_back(std::move(family));
   }
 }

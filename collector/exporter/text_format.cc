@@ -2,16 +2,20 @@
 #include "collector/exporter/text_format.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "collector/exporter/label_text.h"
 
 namespace heapledger::collector {
 namespace {
@@ -21,48 +25,11 @@ using prometheus::MetricFamily;
 using prometheus::MetricType;
 using Label = ClientMetric::Label;
 
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
-constexpr std::string_view kEllipsis = "\xe2\x80\xa6";     // U+2026
 // Whole doubles below this fit an unsigned 64-bit number.
 constexpr double kTwoTo64 = 18446744073709551616.0;
-
-// Bytes of the UTF-8 sequence that `text` begins with; 0 if it is none
-// (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-std::size_t SequenceLength(std::string_view text) {
-  const auto byte = [&text](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows = [&byte](std::size_t i, unsigned low = 0x80,
-                               unsigned high = 0xbf) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xc2 && lead <= 0xdf) return follows(1) ? 2 : 0;
-  if (lead >= 0xe0 && lead <= 0xef) {
-    const unsigned low = lead == 0xe0 ? 0xa0 : 0x80;
-    const unsigned high = lead == 0xed ? 0x9f : 0xbf;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xf0 && lead <= 0xf4) {
-    const unsigned low = lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xf4 ? 0x8f : 0xbf;
-    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-bool IsControl(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\n') || byte == 0x7f;
-}
-
-// Most names are plain: they need no copy beyond the one into the text.
-bool IsPlain(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return static_cast<unsigned char>(c) < 0x80 && !IsControl(c);
-  });
-}
+// What is gathered before it goes to the sink.
+constexpr std::size_t kPieceBytes = 64 << 10;
+constexpr std::string_view kTotal = "_total";
 
 bool IsNameStart(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -82,7 +49,7 @@ bool IsMetricName(std::string_view name) {
          });
 }
 
-std::string_view TypeWord(MetricType type) {
+std::string_view TypeWord(MetricType type, ExpositionFormat format) {
   switch (type) {
     case MetricType::Counter:
       return "counter";
@@ -93,81 +60,181 @@ std::string_view TypeWord(MetricType type) {
     case MetricType::Histogram:
       return "histogram";
     default:
-      return "untyped";
+      return format == ExpositionFormat::kOpenMetrics ? "unknown" : "untyped";
   }
 }
 
-void AppendEscaped(std::string_view text, bool quotes, std::string* out) {
-  for (const char c : text) {
-    switch (c) {
-      case '\n':
-        out->append("\\n");
-        break;
-      case '\\':
-        out->append("\\\\");
-        break;
-      case '"':
-        out->append(quotes ? "\\\"" : "\"");
-        break;
-      default:
-        out->push_back(c);
+// The unit that a family's name ends in; empty if it is none of those we use.
+std::string_view UnitOf(std::string_view family) {
+  static constexpr std::array<std::string_view, 4> kUnits = {
+      "bytes_per_second", "bytes", "seconds", "ratio"};
+  for (const std::string_view unit : kUnits) {
+    if (family.size() > unit.size() + 1 && family.ends_with(unit) &&
+        family[family.size() - unit.size() - 1] == '_') {
+      return unit;
     }
   }
+  return {};
 }
 
-// `name="value"` pairs with commas between, in the order given.
-void AppendLabels(std::span<const Label> labels, std::string* out) {
-  for (const Label& label : labels) {
-    if (&label != labels.data()) out->push_back(',');
-    out->append(label.name).append("=\"");
-    if (label.value.size() <= kMaxLabelBytes && IsPlain(label.value)) {
-      AppendEscaped(label.value, true, out);
-    } else {
-      AppendEscaped(CleanText(label.value, kMaxLabelBytes), true, out);
-    }
-    out->push_back('"');
+void AppendValue(double value, std::string* out) {
+  if (std::isnan(value)) {
+    out->append("NaN");
+    return;
   }
+  if (std::isinf(value)) {
+    out->append(value < 0 ? "-Inf" : "+Inf");
+    return;
+  }
+  char digits[64];
+  char* begin = digits;
+  const double magnitude = std::fabs(value);
+  std::to_chars_result result{};
+  if (magnitude < kTwoTo64 && magnitude == std::trunc(magnitude)) {
+    if (value < 0) *begin++ = '-';
+    result = std::to_chars(begin, std::end(digits),
+                           static_cast<std::uint64_t>(magnitude));
+  } else {
+    result = std::to_chars(begin, std::end(digits), value);
+  }
+  out->append(digits, result.ptr);
 }
 
-// Writes the lines of one family after another.
-class TextWriter {
+}  // namespace
+
+class TextWriter::Page {
  public:
-  explicit TextWriter(TextReport* report) : report_(report) {}
+  Page(ExpositionFormat format, BodySink* sink, TextReport* report)
+      : open_(format == ExpositionFormat::kOpenMetrics),
+        format_(format),
+        sink_(sink),
+        report_(report) {}
+
+  void Write(std::span<const MetricFamily> families) {
+    std::vector<std::vector<const MetricFamily*>> groups;
+    absl::flat_hash_map<std::string, std::size_t> group_of;
+    for (const MetricFamily& family : families) {
+      if (family.metric.empty()) continue;
+      const auto [place, is_new] = group_of.try_emplace(
+          FamilyName(family.name, family.type), groups.size());
+      if (is_new) groups.emplace_back();
+      groups[place->second].push_back(&family);
+    }
+    for (const auto& group : groups) WriteGroup(group);
+  }
+
+  void Write(const MetricTable& table) {
+    std::vector<bool> left_out(table.rows());
+    seen_.clear();
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+      left_out[row] = !IsNew(table.labels(row));
+    }
+    for (std::size_t i = 0; i < table.columns().size(); ++i) {
+      WriteColumn(table, i, left_out);
+    }
+  }
+
+  void Finish() {
+    if (open_) text_.append("# EOF\n");
+    Flush();
+  }
+
+ private:
+  // OpenMetrics names a counter's family without the ending of its samples.
+  std::string FamilyName(std::string_view name, MetricType type) const {
+    if (open_ && type == MetricType::Counter && name.ends_with(kTotal)) {
+      name.remove_suffix(kTotal.size());
+    }
+    return std::string(name);
+  }
+
+  void Flush() {
+    sink_->Append(text_);
+    text_.clear();
+  }
+
+  bool IsNew(std::string_view labels) {
+    // Two of a page's label sets share a hash once in a billion pages: cheaper
+    // than to keep all texts.
+    return seen_.insert(absl::HashOf(labels)).second;
+  }
+
+  // Says no if the family has been written before.
+  bool WriteHead(const std::string& family, std::string_view help,
+                 MetricType type) {
+    if (!written_.insert(family).second) return false;
+    if (open_) WriteType(family, type);
+    if (const std::string_view unit = UnitOf(family); open_ && !unit.empty()) {
+      absl::StrAppend(&text_, "# UNIT ", family, " ", std::string(unit), "\n");
+    }
+    if (!help.empty()) {
+      text_.append("# HELP ").append(family).push_back(' ');
+      AppendEscaped(CleanText(help, std::numeric_limits<std::size_t>::max()),
+                    open_ ? Quotes::kEscaped : Quotes::kPlain, &text_);
+      text_.push_back('\n');
+    }
+    if (!open_) WriteType(family, type);
+    return true;
+  }
+
+  void WriteType(std::string_view family, MetricType type) {
+    text_.append("# TYPE ").append(family).push_back(' ');
+    text_.append(TypeWord(type, format_)).push_back('\n');
+  }
+
+  void WriteColumn(const MetricTable& table, std::size_t column,
+                   const std::vector<bool>& left_out) {
+    const MetricTable::Column& head = table.columns()[column];
+    const std::string family = FamilyName(head.name, head.type);
+    bool begun = false;
+    bool conflict = false;
+    for (std::size_t row = 0; row < table.rows(); ++row) {
+      const std::optional<double> value = table.value(row, column);
+      if (!value) continue;
+      if (!begun) conflict = !WriteHead(family, head.help, head.type);
+      begun = true;
+      if (conflict) {
+        ++report_->type_conflicts;
+        continue;
+      }
+      if (left_out[row]) {
+        ++report_->duplicates;
+        continue;
+      }
+      text_.append(head.name).append("{");
+      text_.append(table.labels(row)).append("} ");
+      AppendValue(*value, &text_);
+      text_.push_back('\n');
+      if (text_.size() >= kPieceBytes) Flush();
+    }
+  }
 
   // `parts` are the families of one name.
-  void Write(std::span<const MetricFamily* const> parts) {
+  void WriteGroup(std::span<const MetricFamily* const> parts) {
     const MetricFamily& first = *parts.front();
-    if (!IsMetricName(first.name)) {
+    const std::string name = FamilyName(first.name, first.type);
+    if (!IsMetricName(name)) {
       for (const MetricFamily* part : parts) {
         report_->invalid_names += part->metric.size();
       }
       return;
     }
-    if (!first.help.empty()) {
-      text_.append("# HELP ").append(first.name).push_back(' ');
-      AppendEscaped(
-          CleanText(first.help, std::numeric_limits<std::size_t>::max()), false,
-          &text_);
-      text_.push_back('\n');
-    }
-    text_.append("# TYPE ").append(first.name).push_back(' ');
-    text_.append(TypeWord(first.type)).push_back('\n');
+    const bool known = !WriteHead(name, first.help, first.type);
     seen_.clear();
     for (const MetricFamily* part : parts) {
-      if (part->type != first.type) {
+      if (known || part->type != first.type) {
         report_->type_conflicts += part->metric.size();
         continue;
       }
       for (const ClientMetric& metric : part->metric) {
-        WriteMetric(first, metric);
+        WriteMetric(name, first.type, metric);
+        if (text_.size() >= kPieceBytes) Flush();
       }
     }
   }
 
-  std::string Take() { return std::move(text_); }
-
- private:
-  void WriteMetric(const MetricFamily& family, const ClientMetric& metric) {
+  void WriteMetric(const std::string& name, MetricType type,
+                   const ClientMetric& metric) {
     if (!std::ranges::all_of(metric.label, [](const Label& label) {
           return IsLabelName(label.name);
         })) {
@@ -176,21 +243,22 @@ class TextWriter {
     }
     labels_.clear();
     AppendLabels(metric.label, &labels_);
-    if (!seen_.insert(SeriesKey(metric.label)).second) {
+    if (!IsNew(SeriesKey(metric.label))) {
       ++report_->duplicates;
       return;
     }
-    switch (family.type) {
+    switch (type) {
       case MetricType::Counter:
-        return Line(family.name, "", "", metric.counter.value, metric);
+        return Line(name, open_ ? kTotal : "", {}, metric.counter.value,
+                    metric);
       case MetricType::Gauge:
-        return Line(family.name, "", "", metric.gauge.value, metric);
+        return Line(name, "", {}, metric.gauge.value, metric);
       case MetricType::Summary:
-        return WriteSummary(family.name, metric);
+        return WriteSummary(name, metric);
       case MetricType::Histogram:
-        return WriteHistogram(family.name, metric);
+        return WriteHistogram(name, metric);
       default:
-        return Line(family.name, "", "", metric.untyped.value, metric);
+        return Line(name, "", {}, metric.untyped.value, metric);
     }
   }
 
@@ -204,25 +272,32 @@ class TextWriter {
     return key;
   }
 
+  // A number in a label: OpenMetrics wants it to look like a float.
+  std::string Bound(std::string_view label, double value) const {
+    std::string number = FormatValue(value);
+    if (open_ && number.find_first_not_of("-0123456789") == std::string::npos) {
+      number += ".0";
+    }
+    return absl::StrCat(std::string(label), "=\"", number, "\"");
+  }
+
   void WriteSummary(const std::string& name, const ClientMetric& metric) {
     const ClientMetric::Summary& summary = metric.summary;
-    Line(name, "_count", "", summary.sample_count, metric);
-    Line(name, "_sum", "", summary.sample_sum, metric);
+    Line(name, "_count", {}, summary.sample_count, metric);
+    Line(name, "_sum", {}, summary.sample_sum, metric);
     for (const ClientMetric::Quantile& quantile : summary.quantile) {
-      Line(name, "",
-           absl::StrCat("quantile=\"", FormatValue(quantile.quantile), "\""),
-           quantile.value, metric);
+      Line(name, "", Bound("quantile", quantile.quantile), quantile.value,
+           metric);
     }
   }
 
   void WriteHistogram(const std::string& name, const ClientMetric& metric) {
     const ClientMetric::Histogram& histogram = metric.histogram;
-    Line(name, "_count", "", histogram.sample_count, metric);
-    Line(name, "_sum", "", histogram.sample_sum, metric);
+    Line(name, "_count", {}, histogram.sample_count, metric);
+    Line(name, "_sum", {}, histogram.sample_sum, metric);
     double last = -std::numeric_limits<double>::infinity();
     for (const ClientMetric::Bucket& bucket : histogram.bucket) {
-      Line(name, "_bucket",
-           absl::StrCat("le=\"", FormatValue(bucket.upper_bound), "\""),
+      Line(name, "_bucket", Bound("le", bucket.upper_bound),
            bucket.cumulative_count, metric);
       last = bucket.upper_bound;
     }
@@ -245,68 +320,55 @@ class TextWriter {
     if constexpr (std::is_integral_v<Value>) {
       absl::StrAppend(&text_, value);
     } else {
-      text_.append(FormatValue(value));
+      AppendValue(value, &text_);
     }
-    if (metric.timestamp_ms != 0) {
-      absl::StrAppend(&text_, " ", metric.timestamp_ms);
-    }
+    if (metric.timestamp_ms != 0) WriteTimestamp(metric.timestamp_ms);
     text_.push_back('\n');
   }
 
-  TextReport* report_;
-  std::string text_;
+  void WriteTimestamp(std::int64_t milliseconds) {
+    text_.push_back(' ');
+    if (open_) {
+      AppendValue(static_cast<double>(milliseconds) / 1000, &text_);
+    } else {
+      absl::StrAppend(&text_, milliseconds);
+    }
+  }
+
+  const bool open_;  // OpenMetrics
+  const ExpositionFormat format_;
+  BodySink* const sink_;
+  TextReport* const report_;
+  std::string text_;    // since the last piece
   std::string labels_;  // of the sample being written
-  absl::flat_hash_set<std::string> seen_;
+  absl::flat_hash_set<std::size_t> seen_;
+  absl::flat_hash_set<std::string> written_;
 };
 
-}  // namespace
+TextWriter::TextWriter(ExpositionFormat format, BodySink* sink,
+                       TextReport* report)
+    : page_(std::make_unique<Page>(format, sink, report)) {}
+TextWriter::~TextWriter() = default;
 
-std::string CleanText(std::string_view text, std::size_t limit) {
-  std::string clean;
-  // Where an ellipsis would go if the text turned out too long.
-  std::size_t cut = 0;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = SequenceLength(text.substr(i));
-    const bool bad = length == 0 || IsControl(text[i]);
-    const std::string_view piece = bad ? kReplacement : text.substr(i, length);
-    i += std::max<std::size_t>(length, 1);
-    if (clean.size() + kEllipsis.size() <= limit) cut = clean.size();
-    if (clean.size() + piece.size() > limit) {
-      clean.resize(cut);
-      return clean.append(kEllipsis);
-    }
-    clean.append(piece);
-  }
-  return clean;
+void TextWriter::Write(std::span<const MetricFamily> families) {
+  page_->Write(families);
+}
+void TextWriter::Write(const MetricTable& table) { page_->Write(table); }
+void TextWriter::Finish() { page_->Finish(); }
+
+std::string FormatText(std::span<const MetricFamily> families,
+                       TextReport* report, ExpositionFormat format) {
+  StringSink sink;
+  TextWriter writer(format, &sink, report);
+  writer.Write(families);
+  writer.Finish();
+  return sink.Take();
 }
 
 std::string FormatValue(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value < 0 ? "-Inf" : "+Inf";
-  const double magnitude = std::fabs(value);
-  if (magnitude < kTwoTo64 && magnitude == std::trunc(magnitude)) {
-    return absl::StrCat(value < 0 ? "-" : "",
-                        static_cast<std::uint64_t>(magnitude));
-  }
-  char digits[64];
-  const auto result = std::to_chars(digits, digits + sizeof digits, value);
-  return std::string(digits, result.ptr);
-}
-
-std::string FormatText(std::span<const MetricFamily> families,
-                       TextReport* report) {
-  std::vector<std::vector<const MetricFamily*>> groups;
-  absl::flat_hash_map<std::string, std::size_t> group_of;
-  for (const MetricFamily& family : families) {
-    if (family.metric.empty()) continue;
-    const auto [place, is_new] =
-        group_of.try_emplace(family.name, groups.size());
-    if (is_new) groups.emplace_back();
-    groups[place->second].push_back(&family);
-  }
-  TextWriter writer(report);
-  for (const auto& group : groups) writer.Write(group);
-  return writer.Take();
+  std::string text;
+  AppendValue(value, &text);
+  return text;
 }
 
 }  // namespace heapledger::collector

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prometheus' text format 0.0.4 out of prometheus-cpp's data model.
+// Prometheus' text format 0.0.4 and OpenMetrics text 1.0.0 out of
+// prometheus-cpp's data model.
 //
 // The library's own TextSerializer is the reference for ordinary data (a test
 // compares the two) and is not used, because it does not escape HELP, prints
@@ -14,16 +15,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "collector/exporter/body_sink.h"
+#include "collector/exporter/clean_text.h"
+#include "collector/exporter/exposition_format.h"
+#include "collector/exporter/metric_table.h"
 #include "prometheus/metric_family.h"
 
 namespace heapledger::collector {
-
-inline constexpr std::string_view kMetricsContentType =
-    "text/plain; version=0.0.4; charset=utf-8";
 
 // Longest label value, in bytes; a longer one ends in an ellipsis.
 inline constexpr std::size_t kMaxLabelBytes = 256;
@@ -35,14 +38,33 @@ struct TextReport {
   std::uint64_t type_conflicts = 0;  // family known with another type
 };
 
-// Families of one name are put together; the first one's HELP and TYPE hold.
-// Families without a sample are left out.
-[[nodiscard]] std::string FormatText(
-    std::span<const prometheus::MetricFamily> families, TextReport* report);
+// Writes one page. Families of one name within one call are put together; the
+// first one's HELP and TYPE hold. One that comes again in a later call is left
+// out as a type conflict, since its lines would stand apart. Families without a
+// sample are left out.
+class TextWriter {
+ public:
+  // Both must outlive this object.
+  TextWriter(ExpositionFormat format, BodySink* sink, TextReport* report);
+  ~TextWriter();
 
-// Valid UTF-8 without control characters, at most `limit` bytes: what is
-// neither becomes U+FFFD. Line feeds stay.
-[[nodiscard]] std::string CleanText(std::string_view text, std::size_t limit);
+  TextWriter(const TextWriter&) = delete;
+  TextWriter& operator=(const TextWriter&) = delete;
+
+  void Write(std::span<const prometheus::MetricFamily> families);
+  void Write(const MetricTable& table);
+  // Ends the page. Nothing else after it.
+  void Finish();
+
+ private:
+  class Page;
+  std::unique_ptr<Page> page_;
+};
+
+// A whole page as one text.
+[[nodiscard]] std::string FormatText(
+    std::span<const prometheus::MetricFamily> families, TextReport* report,
+    ExpositionFormat format = ExpositionFormat::kText);
 
 [[nodiscard]] std::string FormatValue(double value);
 

@@ -80,7 +80,13 @@ TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
     EXPECT_EQ(response.headers.at("content-type"),
               "text/plain; version=0.0.4; charset=utf-8");
   }
-  EXPECT_EQ(Get("/").headers.at("content-type"), "text/html; charset=utf-8");
+  const ClientResponse landing = Get("/");
+  EXPECT_EQ(landing.headers.at("content-type"), "text/html; charset=utf-8");
+  EXPECT_NE(landing.body.find("healthy, last sample 0."), std::string::npos);
+  EXPECT_NE(landing.body.find("href=\"/debug/pprof/heap?pid=1\""),
+            std::string::npos);
+  EXPECT_EQ(landing.body.find("://"), std::string::npos)
+      << "nothing from elsewhere";
   const ClientResponse leaks = Get("/api/v1/leaks");
   EXPECT_EQ(leaks.status, 200);
   EXPECT_EQ(leaks.headers.at("content-type"), "application/json");
@@ -89,6 +95,24 @@ TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
                            "/favicon.ico", "/-/", "/-/healthy/"}) {
     EXPECT_EQ(Get(path).status, 404) << path;
   }
+}
+
+TEST_F(EndpointsTest, ServesOpenMetricsToThoseWhoAskForIt) {
+  Publish(1, {});
+  const ClientResponse open =
+      Get("/metrics",
+          "Accept: application/openmetrics-text;version=1.0.0\r\n"
+          "Accept: text/plain;version=0.0.4;q=0.5\r\n");
+  EXPECT_EQ(open.headers.at("content-type"),
+            "application/openmetrics-text; version=1.0.0; charset=utf-8");
+  EXPECT_TRUE(open.body.ends_with("\n# EOF\n"));
+  EXPECT_NE(
+      open.body.find("\n# TYPE heapledger_callsite_allocated_bytes counter\n"),
+      std::string::npos);
+  const ClientResponse text = Get("/metrics", "Accept: */*\r\n");
+  EXPECT_EQ(text.headers.at("content-type"),
+            "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_EQ(text.body.find("# EOF"), std::string::npos);
 }
 
 TEST_F(EndpointsTest, IsReadyOnceThereIsASample) {

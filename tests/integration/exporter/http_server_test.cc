@@ -495,6 +495,25 @@ TEST_F(HttpServerTest, GivesUpOnAClientThatDoesNotRead) {
   }));
 }
 
+TEST_F(HttpServerTest, BoundsWhatClientsThatDoNotReadMakeItHold) {
+  options_.max_pending_bytes = 2 * kLargeBody;
+  Serve();
+  // Each has the start of its answer in the socket and the rest with us.
+  std::vector<HttpClient> sleepers;
+  for (int i = 0; i < 4; ++i) {
+    sleepers.push_back(Client());
+    sleepers.back().Send(HttpText("GET", "/large"));
+  }
+  EXPECT_TRUE(Within(seconds(5), [this] {
+    return Get("/metrics").value_or(ClientResponse{}).status == 503;
+  }));
+  EXPECT_EQ(Get("/healthy").value_or(ClientResponse{}).status, 200);
+  sleepers.clear();
+  EXPECT_TRUE(Within(seconds(5), [this] {
+    return Get("/metrics").value_or(ClientResponse{}).status == 200;
+  }));
+}
+
 TEST_F(HttpServerTest, OutlivesResetsInTheMiddleOfResponses) {
   Serve();
   for (int i = 0; i < 50; ++i) {
@@ -571,7 +590,7 @@ TEST_F(HttpServerTest, RefusesPlainTextForOtherHostsUnlessToldOtherwise) {
   options_.listen = {Address("0.0.0.0:0")};
   EXPECT_EQ(HttpServer(options_).Start().code(),
             absl::StatusCode::kFailedPrecondition);
-  options_.allow_remote_plain_text = true;
+  options_.allow_exposed = true;
   Serve();
   EXPECT_EQ(Get("/metrics").value_or(ClientResponse{}).status, 200);
 }

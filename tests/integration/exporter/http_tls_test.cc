@@ -7,9 +7,12 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "collector/exporter/http_server.h"
 #include "tests/integration/exporter/http_client.h"
@@ -61,11 +64,13 @@ std::string FetchOverTls(std::uint16_t port, const std::string& trusted,
 
 class HttpTlsTest : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  static void SetUpTestSuite() { MakeCertificate("key", "cert"); }
+  static void MakeCertificate(const std::string& key,
+                              const std::string& certificate) {
     const std::string command =
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
         "-addext subjectAltName=DNS:localhost -keyout '" +
-        File("key") + "' -out '" + File("cert") + "' 2>/dev/null";
+        File(key) + "' -out '" + File(certificate) + "' 2>/dev/null";
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
   static void TearDownTestSuite() {
@@ -79,7 +84,7 @@ class HttpTlsTest : public ::testing::Test {
   }
 
   HttpTlsTest() {
-    options_.listen = {ParseListenAddress("0.0.0.0:0").value()};
+    options_.listen = {ParseListenAddress("127.0.0.1:0").value()};
     options_.tls_certificate_file = File("cert");
     options_.tls_key_file = File("key");
   }
@@ -106,7 +111,8 @@ class HttpTlsTest : public ::testing::Test {
 
 TEST_F(HttpTlsTest, ServesAClientThatTrustsItsCertificate) {
   const std::uint16_t port = Serve();
-  EXPECT_EQ(server_->urls().front(), "https://0.0.0.0:" + std::to_string(port));
+  EXPECT_EQ(server_->urls().front(),
+            "https://127.0.0.1:" + std::to_string(port));
   const std::string response = FetchOverTls(port, File("cert"), "/metrics");
   EXPECT_TRUE(response.starts_with("HTTP/1.1 200 OK\r\n")) << response;
   EXPECT_TRUE(response.ends_with("\r\n\r\nsecret\n"));
@@ -149,6 +155,63 @@ TEST_F(HttpTlsTest, OutlivesGarbageAndSilenceInTheHandshake) {
   EXPECT_TRUE(half.SeesClose(seconds(5)));
   EXPECT_TRUE(garbage.SeesClose(seconds(5)));
   EXPECT_NE(FetchOverTls(port, File("cert"), "/metrics"), "");
+}
+
+TEST_F(HttpTlsTest, WantsToKnowOtherHostsOnTopOfTls) {
+  options_.listen = {ParseListenAddress("127.0.0.1:0").value(),
+                     ParseListenAddress("0.0.0.0:0").value()};
+  const absl::Status refused = HttpServer(options_).Start();
+  EXPECT_TRUE(
+      std::string(refused.message())
+          .starts_with("listen on 0.0.0.0:0: any other host could read this; "))
+      << refused;
+  options_.bearer_token_file = File("token");
+  std::ofstream(File("token")) << "0123456789abcdef\n";
+  EXPECT_TRUE(HttpServer(options_).Start().ok());
+  options_.tls_certificate_file.clear();
+  options_.tls_key_file.clear();
+  EXPECT_NE(HttpServer(options_).Start().message().find("plain text"),
+            std::string::npos);
+  options_.allow_exposed = true;
+  EXPECT_TRUE(HttpServer(options_).Start().ok());
+  ::unlink(File("token").c_str());
+}
+
+TEST_F(HttpTlsTest, TakesARenewedCertificateAndKeepsItOverABrokenOne) {
+  const std::string key = File("old_key");
+  const std::string certificate = File("old_cert");
+  std::filesystem::copy_file(File("key"), key);
+  std::filesystem::copy_file(File("cert"), certificate);
+  options_.tls_certificate_file = certificate;
+  options_.tls_key_file = key;
+  std::vector<std::string> words;
+  std::mutex mutex;
+  options_.log = [&](const std::string& why) {
+    const std::lock_guard lock(mutex);
+    words.push_back(why);
+  };
+  const std::uint16_t port = Serve();
+  EXPECT_NE(FetchOverTls(port, certificate, "/metrics"), "");
+  MakeCertificate("new_key", "new_cert");
+  std::filesystem::rename(File("new_key"), key);
+  std::filesystem::rename(File("new_cert"), certificate);
+  EXPECT_NE(FetchOverTls(port, certificate, "/metrics"), "");
+  EXPECT_EQ(FetchOverTls(port, File("cert"), "/metrics"), "")
+      << "the old one is gone";
+  const std::string good = certificate + ".good";
+  std::filesystem::copy_file(certificate, good);
+  std::ofstream(certificate) << "half a certificate";
+  EXPECT_NE(FetchOverTls(port, good, "/metrics"), "");
+  EXPECT_NE(FetchOverTls(port, good, "/metrics"), "");
+  EXPECT_EQ(server_->stats().failed_reloads_total, 1U);
+  {
+    const std::lock_guard lock(mutex);
+    ASSERT_EQ(words.size(), 1U) << "said once";
+    EXPECT_NE(words[0].find(certificate), std::string::npos) << words[0];
+  }
+  for (const std::string& file : {key, certificate, good}) {
+    ::unlink(file.c_str());
+  }
 }
 
 TEST_F(HttpTlsTest, NamesTheFileThatItCannotUse) {

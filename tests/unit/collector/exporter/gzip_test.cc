@@ -17,6 +17,8 @@ TEST(AcceptsGzipTest, ReadsTheHeaderAsTheRfcHasIt) {
   EXPECT_FALSE(AcceptsGzip("*, gzip;q=0.000"));
   EXPECT_FALSE(AcceptsGzip("*;q=0"));
   EXPECT_FALSE(AcceptsGzip("x-gzip-not, gzipped"));
+  EXPECT_FALSE(AcceptsGzip("identity, gzip;q=0.9")) << "the client prefers it";
+  EXPECT_TRUE(AcceptsGzip("identity;q=0.5, gzip;q=0.5"));
 }
 
 }  // namespace

@@ -3,8 +3,12 @@
 #include "collector/exporter/registry.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <ctime>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -183,6 +187,58 @@ TEST_F(RegistryTest, ShowsNoFiguresOfAProcessThatWasNeverArmed) {
             "2.5");
   EXPECT_EQ(series.at("heapledger_heap_live_bytes" + labels), "928")
       << "what was booked before is followed on";
+}
+
+std::size_t HeldBytes() {
+  const auto facts = mallinfo2();
+  return facts.uordblks + facts.hblkhd;
+}
+
+// A sink that keeps nothing, and looks at the heap meanwhile.
+class CountingSink final : public BodySink {
+ public:
+  void Append(std::string_view piece) override {
+    bytes += piece.size();
+    longest = std::max(longest, piece.size());
+    held = std::max(held, HeldBytes());
+  }
+  std::size_t bytes = 0;
+  std::size_t longest = 0;
+  std::size_t held = 0;
+};
+
+TEST_F(RegistryTest, WritesAHundredThousandSeriesInPieces) {
+  constexpr std::size_t kProcesses = 200;
+  constexpr std::size_t kCallsites = 100;
+  MetricRegistry registry(&dropped_);
+  registry.Add("callsites",
+               MakeCallsiteCollector(&source_, kCallsites, &dropped_));
+  auto host = std::make_shared<HostView>();
+  for (std::uint32_t pid = 1; pid <= kProcesses; ++pid) {
+    host->processes.push_back(
+        MadeUpView({.pid = pid,
+                    .callsites = kCallsites,
+                    .function = "a::Function<of, ordinary>::Length()"}));
+  }
+  source_.Publish(std::move(host));
+  for (const ExpositionFormat format :
+       {ExpositionFormat::kText, ExpositionFormat::kOpenMetrics}) {
+    CountingSink sink;
+    const std::size_t before = HeldBytes();
+    const std::clock_t begin = std::clock();
+    registry.Write("", format, &sink);
+    const double milliseconds =
+        1000.0 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    EXPECT_GT(sink.bytes, 10U << 20);
+    EXPECT_LT(sink.longest, 128U << 10);
+    EXPECT_LT(milliseconds, 1000) << "of CPU; a tenth of it is usual";
+    // Half of the page's own length, and all of it is given back.
+    EXPECT_LT(sink.held, before + (9U << 20));
+    EXPECT_LT(HeldBytes(), before + (1U << 20));
+    std::cout << "100,500 series: " << milliseconds << " ms of CPU for "
+              << sink.bytes << " bytes, " << (sink.held - before)
+              << " bytes held for it\n";
+  }
 }
 
 TEST_F(RegistryTest, ForgetsAProcessThatEnded) {

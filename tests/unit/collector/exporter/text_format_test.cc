@@ -6,8 +6,10 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "prometheus/text_serializer.h"
@@ -189,6 +191,126 @@ TEST(TextFormatTest, KeepsHostileNamesInsideTheirLabel) {
   ASSERT_EQ(seen.size(), 3U);
   EXPECT_TRUE(seen[2].starts_with("m{f=\"x\\\"} 1\\nfake_total 99\\nyy"));
   EXPECT_LT(seen[2].size(), 300U);
+}
+
+std::string FormatOpen(const std::vector<MetricFamily>& families,
+                       TextReport* report = nullptr) {
+  TextReport unused;
+  return FormatText(families, report == nullptr ? &unused : report,
+                    ExpositionFormat::kOpenMetrics);
+}
+
+TEST(OpenMetricsTest, TakesTheEndingOffACountersFamilyOnly) {
+  MetricFamily family = GaugeFamily("x_bytes_total", {{{"a", "b"}}});
+  family.type = MetricType::Counter;
+  family.metric[0].counter.value = 5;
+  family.metric[0].timestamp_ms = 1500;
+  EXPECT_EQ(FormatOpen({family, GaugeFamily("y", {{}})}),
+            "# TYPE x_bytes counter\n# UNIT x_bytes bytes\n"
+            "# HELP x_bytes Help.\nx_bytes_total{a=\"b\"} 5 1.5\n"
+            "# TYPE y gauge\n# HELP y Help.\ny 1\n# EOF\n");
+  family.name = "z";  // has to get one
+  EXPECT_EQ(FormatOpen({family}),
+            "# TYPE z counter\n# HELP z Help.\nz_total{a=\"b\"} 5 1.5\n"
+            "# EOF\n");
+}
+
+TEST(OpenMetricsTest, NamesTheUnitThatAFamilyEndsIn) {
+  for (const auto& [name, unit] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"a_seconds", "seconds"},
+           {"a_growth_bytes_per_second", "bytes_per_second"},
+           {"a_ratio", "ratio"},
+           {"a_kilobytes", ""},
+           {"bytes", ""}}) {
+    const std::string text = FormatOpen({GaugeFamily(name, {{}})});
+    EXPECT_EQ(text.find("# UNIT"),
+              unit.empty() ? std::string::npos
+                           : text.find("# UNIT " + name + " " + unit + "\n"))
+        << text;
+    EXPECT_EQ(text.find("# UNIT") == std::string::npos, unit.empty());
+  }
+}
+
+TEST(OpenMetricsTest, EscapesQuotesInHelpAndEndsAnEmptyPage) {
+  MetricFamily family = GaugeFamily("m", {{}});
+  family.help = "a \"b\"\n";
+  EXPECT_EQ(FormatOpen({family}),
+            "# TYPE m gauge\n# HELP m a \\\"b\\\"\\n\nm 1\n# EOF\n");
+  EXPECT_EQ(FormatOpen({}), "# EOF\n");
+}
+
+TEST(OpenMetricsTest, WritesBoundsAsFloats) {
+  MetricFamily family = GaugeFamily("h", {{}});
+  family.type = MetricType::Histogram;
+  family.metric[0].histogram.sample_count = 2;
+  family.metric[0].histogram.bucket = {{1, 1}, {2, 2.5}};
+  const std::string text = FormatOpen({family});
+  EXPECT_NE(text.find("h_bucket{le=\"1.0\"} 1\n"), std::string::npos);
+  EXPECT_NE(text.find("h_bucket{le=\"2.5\"} 2\n"), std::string::npos);
+  EXPECT_NE(text.find("h_bucket{le=\"+Inf\"} 2\n"), std::string::npos);
+}
+
+TEST(OpenMetricsTest, LeavesOutAGaugeThatACountersFamilyWouldMeet) {
+  MetricFamily counter = GaugeFamily("m_total", {{}});
+  counter.type = MetricType::Counter;
+  TextReport report;
+  EXPECT_EQ(FormatOpen({counter, GaugeFamily("m", {{}})}, &report),
+            "# TYPE m counter\n# HELP m Help.\nm_total 0\n# EOF\n");
+  EXPECT_EQ(report.type_conflicts, 1U);
+  report = {};
+  EXPECT_NE(Format({counter, GaugeFamily("m", {{}})}, &report).find("\nm 1\n"),
+            std::string::npos)
+      << "two families in the text format";
+  EXPECT_EQ(report.type_conflicts, 0U);
+}
+
+MetricTable TwoRows() {
+  MetricTable table({{"t_bytes", "Bytes.", MetricType::Gauge},
+                     {"t_total", "All.", MetricType::Counter},
+                     {"t_never", "None.", MetricType::Gauge}});
+  const std::vector<Labels> labels = {{{"a", "1\n"}}, {{"a", "2"}}};
+  table.AddRow(labels[0], std::vector<std::optional<double>>{1, 2, {}});
+  table.AddRow(labels[1], std::vector<std::optional<double>>{{}, 4, {}});
+  return table;
+}
+
+TEST(MetricTableTest, IsWrittenFamilyByFamily) {
+  for (const ExpositionFormat format :
+       {ExpositionFormat::kText, ExpositionFormat::kOpenMetrics}) {
+    StringSink sink;
+    TextReport report;
+    TextWriter writer(format, &sink, &report);
+    writer.Write(TwoRows());
+    writer.Finish();
+    EXPECT_EQ(sink.Take(),
+              format == ExpositionFormat::kText
+                  ? "# HELP t_bytes Bytes.\n# TYPE t_bytes gauge\n"
+                    "t_bytes{a=\"1\\n\"} 1\n"
+                    "# HELP t_total All.\n# TYPE t_total counter\n"
+                    "t_total{a=\"1\\n\"} 2\nt_total{a=\"2\"} 4\n"
+                  : "# TYPE t_bytes gauge\n# UNIT t_bytes bytes\n"
+                    "# HELP t_bytes Bytes.\nt_bytes{a=\"1\\n\"} 1\n"
+                    "# TYPE t counter\n# HELP t All.\n"
+                    "t_total{a=\"1\\n\"} 2\nt_total{a=\"2\"} 4\n# EOF\n");
+  }
+}
+
+TEST(MetricTableTest, LosesSeriesThatArePresentAlready) {
+  MetricTable table = TwoRows();
+  const Labels again = {{"a", "2"}};
+  table.AddRow(again, std::vector<std::optional<double>>{7, 8, {}});
+  StringSink sink;
+  TextReport report;
+  TextWriter writer(ExpositionFormat::kText, &sink, &report);
+  const std::vector<MetricFamily> before = {GaugeFamily("t_bytes", {{}}, 9)};
+  writer.Write(before);
+  writer.Write(table);
+  const std::string text = (writer.Finish(), sink.Take());
+  EXPECT_EQ(text.find("t_bytes{"), std::string::npos) << text;
+  EXPECT_EQ(text.find("} 8\n"), std::string::npos) << text;
+  EXPECT_EQ(report.type_conflicts, 2U);
+  EXPECT_EQ(report.duplicates, 1U);
 }
 
 }  // namespace
