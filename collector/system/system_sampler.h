@@ -5,7 +5,7 @@
 // What it costs: per process and sample two small files (stat, status), per
 // cgroup five. Limits, descriptors and membership are read every ten seconds.
 // Pages are walked at most once a minute, only below a size, within a budget
-// per sample, and never more than a thousandth of the time.
+// per sample, and of each process for no more than a thousandth of the time.
 //
 // Thread safety: one thread at a time.
 #pragma once
