@@ -108,7 +108,7 @@ void SmapsReader::End() {
   mapping_.reset();
 }
 
-std::uint64_t& SmapsReader::AreaOf(const Mapping& mapping) {
+std::uint64_t& SmapsReader::AreaOf(const SmapsMapping& mapping) {
   if (mapping.name == "[heap]") return walk_.areas.heap;
   if (mapping.name == "[stack]") return walk_.areas.stacks;
   if (!mapping.name.empty() || mapping.permissions != "rw-p") {

@@ -42,6 +42,18 @@ struct PageWalk {
   MappedAreas areas;
 };
 
+// A mapping as far as its lines were read.
+struct SmapsMapping {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  std::string permissions;
+  std::string name;
+  std::uint64_t resident = 0;
+  std::uint64_t anonymous = 0;
+  bool no_reserve = false;
+  bool no_huge_page = false;
+};
+
 // Takes smaps line by line.
 class SmapsReader {
  public:
@@ -54,24 +66,13 @@ class SmapsReader {
   [[nodiscard]] const PageWalk& Finish();
 
  private:
-  struct Mapping {
-    std::uint64_t start = 0;
-    std::uint64_t end = 0;
-    std::string permissions;
-    std::string name;
-    std::uint64_t resident = 0;
-    std::uint64_t anonymous = 0;
-    bool no_reserve = false;
-    bool no_huge_page = false;
-  };
-
   void Begin(std::string_view line);
   void Field(std::string_view line);
   void End();
-  std::uint64_t& AreaOf(const Mapping& mapping);
+  std::uint64_t& AreaOf(const SmapsMapping& mapping);
 
   const std::string ledger_file_;
-  std::optional<Mapping> mapping_;
+  std::optional<SmapsMapping> mapping_;
   std::uint64_t guard_end_ = 0;  // where the last guard page ended
   PageWalk walk_;
 };

@@ -45,7 +45,7 @@ class InventoryTest(PageTest):
         self.assertEqual(code, 0, rows)
         self.assertEqual(len(rows), 8 + 9 + 8 + 6 + 3)
         for row, metric, answer in rows:
-            self.assertTrue(answer.startswith(("served", "replaced by ")),
+            self.assertTrue(answer.startswith(("served", "not served: ")),
                             (row, metric, answer))
             if row[0] in "ABE":
                 self.assertTrue(answer.startswith("served"), (row, answer))

@@ -46,13 +46,17 @@ TEST(ProcessMemoryTest, AgreesWithStatmOnThisProcess) {
   std::ifstream("/proc/self/statm") >> size >> resident >> shared >> code >>
       lib >> data;
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  EXPECT_EQ(memory->virtual_size, size * page);
   EXPECT_EQ(memory->text, code * page);
-  EXPECT_EQ(memory->data, data * page);
-  EXPECT_NEAR(static_cast<double>(memory->resident()),
-              static_cast<double>(resident * page), 1 << 20);
-  EXPECT_NEAR(static_cast<double>(memory->shared()),
-              static_cast<double>(shared * page), 1 << 20);
+  // This process goes on between the two reads; a sanitizer's allocator takes
+  // megabytes at once.
+  const auto near = [page](std::uint64_t bytes, std::uint64_t pages) {
+    EXPECT_NEAR(static_cast<double>(bytes), static_cast<double>(pages * page),
+                16 << 20);
+  };
+  near(memory->virtual_size, size);
+  near(memory->data, data);
+  near(memory->resident(), resident);
+  near(memory->shared(), shared);
 }
 
 TEST(ProcessMemoryTest, ReadsStatWithAnyCommand) {
