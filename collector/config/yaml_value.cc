@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/config/yaml_value.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -24,6 +26,35 @@ std::string Quoted(std::string_view text) {
   return absl::StrCat(quoted, text.size() > kMaxQuoted ? "…\"" : "\"");
 }
 
+// Takes in a document and makes nothing of it.
+class Nothing final : public YAML::EventHandler {
+ public:
+  using Mark = YAML::Mark;
+  using Style = YAML::EmitterStyle::value;
+  void OnDocumentStart(const Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const Mark&, YAML::anchor_t) override {}
+  void OnAlias(const Mark&, YAML::anchor_t) override {}
+  void OnScalar(const Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const Mark&, const std::string&, YAML::anchor_t,
+                       Style) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const Mark&, const std::string&, YAML::anchor_t,
+                  Style) override {}
+  void OnMapEnd() override {}
+};
+
+// Whether there is anything after the first document. Not by YAML::LoadAll(),
+// which in 0.7 never ends at a bracket that closes nothing.
+bool GoesOn(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  Nothing nothing;
+  return parser.HandleNextDocument(nothing) &&
+         parser.HandleNextDocument(nothing);
+}
+
 }  // namespace
 
 struct YamlValue::Node {
@@ -36,14 +67,15 @@ struct YamlValue::Node {
 absl::StatusOr<YamlValue> YamlValue::Parse(const std::string& text,
                                            const std::string& source) {
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.size() > 1) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(source, ": it holds more than one document"));
+    if (GoesOn(text)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          source,
+          ": it goes on after its document, with another one or with a "
+          "bracket that closes nothing"));
     }
     Node root;
     root.source = source;
-    if (!documents.empty()) root.yaml = documents[0];
+    root.yaml = YAML::Load(text);
     return YamlValue(std::make_shared<const Node>(std::move(root)));
   } catch (const YAML::Exception& error) {
     std::string why = error.msg;

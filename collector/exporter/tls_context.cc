@@ -237,7 +237,7 @@ absl::Status UseCiphers(const TlsConfig& config, SSL_CTX* context) {
     absl::StrAppend(&curves, curves.empty() ? "" : ":", curve);
   }
   if (!curves.empty() &&
-      SSL_CTX_set1_groups_list(context, curves.c_str()) != 1) {
+      SSL_CTX_set1_groups_list(context, curves.data()) != 1) {
     return absl::InvalidArgumentError(absl::StrCat(
         "curve_preferences: ", SslReason(), "; take other curves"));
   }

@@ -78,6 +78,9 @@ TEST(YamlValueTest, SaysWhereAFileIsNoYaml) {
       << broken.status();
   EXPECT_FALSE(YamlValue::Parse("a: 1\n---\nb: 2\n", "f.yaml").ok());
   EXPECT_FALSE(YamlValue::Parse(std::string(100000, '['), "f.yaml").ok());
+  for (const char* stray : {"]", "a: 1\n]", "}", "- a\n}\n"}) {
+    EXPECT_FALSE(YamlValue::Parse(stray, "f.yaml").ok()) << stray;
+  }
   EXPECT_FALSE(YamlValue::Parse("a: *nobody\n", "f.yaml").ok());
 }
 
