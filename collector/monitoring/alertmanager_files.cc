@@ -66,7 +66,7 @@ std::string Routes() {
       "    - receiver: critical-memory-alerts\n",
       Matchers("matchers", 6, {"severity=\"critical\"", NameMatcher(critical)}),
       "      group_wait: 0s\n      group_interval: 30s\n"
-      "      repeat_interval: 14m30s\n      continue: true\n"
+      "      repeat_interval: 14m45s\n      continue: true\n"
       "    - receiver: memory-alerts\n",
       Matchers("matchers", 6, {NameMatcher(memory)}),
       "      group_interval: 30s\n"

@@ -241,15 +241,14 @@ std::string DashboardFile(const Settings& settings) {
                                "{instance=~\"$instance\"}, process)")})}}},
       {"annotations",
        {{"list",
-         Json::array(
-             {Annotation("OOM kill", "red",
-                         "max by (instance, process) (increase("
-                         "heapledger_cgroup_memory_events_total{event="
-                         "\"oom_kill\", instance=~\"$instance\"}[1m])) > 0"),
-              Annotation("Response to pressure", "orange",
-                         "max by (instance, process) (increase("
-                         "heapledger_response_actions_total{instance=~"
-                         "\"$instance\"}[1m])) > 0")})}}},
+         Json::array({Annotation("OOM kill", "red",
+                                 "max by (instance) (increase("
+                                 "heapledger_oom_kills_total{instance=~"
+                                 "\"$instance\"}[1m])) > 0"),
+                      Annotation("Response to pressure", "orange",
+                                 "max by (instance, process) (increase("
+                                 "heapledger_response_actions_total{instance=~"
+                                 "\"$instance\"}[1m])) > 0")})}}},
       {"panels", std::move(panels)}};
   return dashboard.dump(2) + "\n";
 }

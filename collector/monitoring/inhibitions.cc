@@ -21,7 +21,7 @@ constexpr Inhibition kInhibitions[] = {
      "MemoryExhaustionPredicted",
      kProcess},
     {"MemoryGrowthRateCritical", "MemoryGrowthRateHigh", kProcess},
-    {"MemoryStallFull", "MemoryStall", "instance,process,pid,scope"},
+    {"MemoryStallFull", "MemoryStall", "instance,scope,cgroup"},
     {"HeapledgerDown", "HeapledgerDataStale", "instance"},
     // That one has no instance to be equal.
     {"HeapledgerDown", "HeapledgerMetricsAbsent", ""},

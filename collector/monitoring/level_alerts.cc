@@ -136,7 +136,8 @@ constexpr Alert kAlerts[] = {
      Severity::kMedium,
      Team::kInfrastructure,
      "Tasks wait for memory {{ $value | humanizePercentage }} of the time",
-     "On {{ $labels.instance }} ({{ $labels.scope }}) some task has waited for "
+     "On {{ $labels.instance }} ({{ $labels.scope }}{{ with $labels.cgroup }} "
+     "{{ . }}{{ end }}) some task has waited for "
      "memory {{ $value | humanizePercentage }} of the time for a minute.",
      "Look for what fills memory; latency suffers already.",
      {"The kernel's own measure of memory pressure: some task stood still "
@@ -153,7 +154,8 @@ constexpr Alert kAlerts[] = {
      Severity::kCritical,
      Team::kInfrastructure,
      "All tasks wait for memory {{ $value | humanizePercentage }} of the time",
-     "On {{ $labels.instance }} ({{ $labels.scope }}) all tasks at once have "
+     "On {{ $labels.instance }} ({{ $labels.scope }}{{ with $labels.cgroup }} "
+     "{{ . }}{{ end }}) all tasks at once have "
      "waited for memory {{ $value | humanizePercentage }} of the time for a "
      "minute.",
      "Free memory at once: no work is done while it lasts.",
@@ -164,21 +166,21 @@ constexpr Alert kAlerts[] = {
       "- Raise the limit, or end the program that can be spared.\n",
       "None known.\n"}},
     {"MemoryOomKill",
-     "max by (instance, process, pid) (\n"
-     "  increase(heapledger_cgroup_memory_events_total{event=\"oom_kill\"}"
-     "[10m])\n"
-     ") > 0",
+     "memory:oom_kills_10m{scope=\"cgroup\"} > 0\n"
+     "or memory:oom_kills_10m{scope=\"host\"} > 0\n"
+     "  unless on (instance) memory:oom_kills_10m{scope=\"cgroup\"} > 0",
      "0s",
      "",
      Severity::kCritical,
      Team::kInfrastructure,
-     "The OOM killer struck in the group of {{ $labels.process }}",
-     "In the control group of {{ $labels.process }} on {{ $labels.instance }} "
-     "the OOM killer ended a process within the last 10 minutes.",
+     "The OOM killer struck on {{ $labels.instance }}",
+     "On {{ $labels.instance }}{{ with $labels.cgroup }} in the control group "
+     "{{ . }}{{ end }} the OOM killer ended {{ $value | printf \"%.0f\" }} of "
+     "the processes within the last 10 minutes.",
      "See what was killed and what filled the memory; its ledger is still "
      "there.",
-     {"The kernel ended a process of the group, because a limit was reached "
-      "and nothing\ncould be reclaimed.\n",
+     {"The kernel ended a process, because a limit or the host's end was "
+      "reached and nothing\ncould be reclaimed.\n",
       "- `heapledger ps`: which one was killed?\n"
       "- `heapledger report PID`: what did it hold, by callsite? Ledgers "
       "outlive their\n  processes.\n"

@@ -72,10 +72,20 @@ constexpr RecordingRule kRules[] = {
      "max by (instance) (rate(heapledger_swap_in_pages_total[5m]))",
      "Pages that come back from swap: what makes swap slow."},
     {"memory:stall_ratio",
-     "max by (instance, process, pid, scope, kind) (\n"
+     "max by (instance, scope, cgroup, kind) (\n"
      "  rate(heapledger_memory_pressure_seconds_total[2m])\n"
      ")",
      "Share of time in which some or all tasks waited for memory."},
+    {"memory:oom_kills_10m",
+     "max by (instance, cgroup) (\n"
+     "  increase(heapledger_cgroup_memory_events_total{event=\"oom_kill\"}"
+     "[10m])\n"
+     ")",
+     "Processes of a control group that the OOM killer ended.", Pace::kFast,
+     "scope", "cgroup"},
+    {"memory:oom_kills_10m",
+     "max by (instance) (increase(heapledger_oom_kills_total[10m]))",
+     "Those of the whole host.", Pace::kFast, "scope", "host"},
     {"memory:efficiency_ratio",
      "max by (instance, process, pid) (memory_usage_bytes{type=\"rss\"})\n"
      "/ (max by (instance, process, pid) (memory_usage_bytes{type=\"vms\"}) >"
@@ -92,12 +102,7 @@ constexpr RecordingRule kRules[] = {
      "max by (instance, process, pid) (heapledger_heap_live_objects)",
      "Live blocks."},
     {"memory:heap_resident_bytes",
-     "sum by (instance, process, pid) (\n"
-     "  max by (instance, process, pid, part) (\n"
-     "    heapledger_resident_bytes{part=~\"live|allocator_retained|"
-     "allocator_metadata\"}\n"
-     "  )\n"
-     ")",
+     "max by (instance, process, pid) (heapledger_heap_resident_bytes)",
      "Resident memory that belongs to the allocator: live, kept for later, "
      "and\n"
      "its own books."},

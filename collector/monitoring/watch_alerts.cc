@@ -12,9 +12,11 @@ constexpr Alert kAlerts[] = {
      "",
      Severity::kHigh,
      Team::kInfrastructure,
-     "The collector {{ $labels.instance }} does not answer",
-     "Prometheus has not read {{ $labels.job }} {{ $labels.instance }} for a "
-     "minute: no other memory alert can fire for it.",
+     "The collector{{ with $labels.instance }} {{ . }}{{ end }} does not "
+     "answer",
+     "Prometheus has not read {{ $labels.job }}{{ with $labels.instance }} {{ "
+     ". "
+     "}}{{ end }} for a minute: no other memory alert can fire for it.",
      "Start the collector again, and see why it ended.",
      {"A page of `heapledger collect` could not be read, or no collector is "
       "known to\nPrometheus at all.\n",
@@ -41,8 +43,11 @@ constexpr Alert kAlerts[] = {
       "- Put the configuration back: `heapledger rules` writes it.\n",
       "heapledger is not used any more: remove its rules.\n"}},
     {"HeapledgerDataStale",
-     "time() - max by (instance, process, pid) (\n"
+     "time() - min by (instance, process, pid) (\n"
      "  heapledger_last_snapshot_timestamp_seconds\n"
+     ") > ${data_stale}\n"
+     "or time() - min by (instance, process, pid) (\n"
+     "  heapledger_target_last_sample_timestamp_seconds\n"
      ") > ${data_stale}",
      "1m",
      "",
