@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
 #include "collector/cli/suspect_options.h"
+#include "collector/cli/system_loop.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
 #include "collector/exporter/host_source.h"
@@ -40,6 +42,8 @@ struct Arguments {
   std::string tls_key;
   double interval_seconds = 1;
   std::size_t top = 20;
+  std::vector<std::string> watch;
+  MetricNames names = MetricNames::kSeed;
   SuspectArguments suspects;
   bool insecure = false;
 };
@@ -68,12 +72,16 @@ absl::StatusOr<HttpServerOptions> ServerOptions(const Arguments& arguments) {
   return options;
 }
 
+std::chrono::nanoseconds Interval(const Arguments& arguments) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double>(arguments.interval_seconds));
+}
+
 CollectLoopOptions LoopOptions(const Arguments& arguments) {
   CollectLoopOptions options;
   options.discovery = DiscoveryFor(arguments.directory);
   options.accounts.top_limit = arguments.top;
-  options.interval = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      std::chrono::duration<double>(arguments.interval_seconds));
+  options.interval = Interval(arguments);
   return options;
 }
 
@@ -120,6 +128,7 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
                        source](const std::string& pid) {
     return TakeFor(discovery, *source, pid);
   };
+  options.names = arguments.names;
   // Hysteresis keeps up to twice the number asked for.
   options.max_callsites = std::max(options.max_callsites, 2 * arguments.top);
   options.stuck_after = std::max(
@@ -158,18 +167,28 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("collect", std::string(leak_options.status().message()),
                 kUsage);
   }
+  absl::StatusOr<ProcessWatch> watch =
+      ProcessWatch::Make(arguments.watch, "/proc");
+  if (!watch.ok()) {
+    return Fail("collect", std::string(watch.status().message()), kUsage);
+  }
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
+  SystemSource system;
   HttpServer server(*options);
   HostLeaks leaks(*leak_options);
   CollectLoop loop(LoopOptions(arguments), &source, &leaks,
                    [](const std::string& why) { Fail("collect", why); });
+  SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
+                         Interval(arguments), &source, &system,
+                         [](const std::string& why) { Fail("collect", why); });
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
-                  &leaks, &server);
+                  &system, &leaks, &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
   loop.Start();
+  system_loop.Start();
   if (!line.quiet) Announce(server);
 
   int signal = 0;
@@ -178,6 +197,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   EndAnyway();
   pages.Stop();
   server.Stop();
+  system_loop.Stop();
   // Nothing of ours needs saving: what counts lies in the ledgers.
   if (!loop.Stop(kSamplerPatience)) std::_Exit(kDone);
   return kDone;
@@ -203,6 +223,21 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "20); the rest is summed into _other")
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
+  app->add_option("--watch", arguments->watch,
+                  "Show the memory of these processes too, measured or not; "
+                  "a command's or executable's name, or a pid; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("NAME|PID");
+  app->add_option("--metric-names", arguments->names,
+                  "Names of the system's and processes' metrics: seed "
+                  "(memory_…, process_memory_…; default) or prefixed "
+                  "(heapledger_memory_…)")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, MetricNames>{
+                                      {"seed", MetricNames::kSeed},
+                                      {"prefixed", MetricNames::kPrefixed}})
+              .description(""))
+      ->type_name("seed|prefixed");
   AddSuspectOptions(*app, arguments->suspects);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");

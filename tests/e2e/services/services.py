@@ -78,10 +78,10 @@ class Experiment:
             pids[process.pid] = name
         return pids
 
-    def collect(self):
+    def collect(self, *options):
         self.collector = subprocess.Popen(
             [self.cli, "collect", "--listen", "127.0.0.1:0", "--dir",
-             self.ledgers, "--interval", str(self.interval)],
+             self.ledgers, "--interval", str(self.interval), *options],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE)
         self.started.append(self.collector)
