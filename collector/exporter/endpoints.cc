@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "collector/exporter/callsite_info_collector.h"
 #include "collector/exporter/host_memory_collector.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/leak_collector.h"
@@ -54,6 +55,8 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   registry_.Add(
       "callsites",
       MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
+  registry_.Add("callsites", MakeCallsiteInfoCollector(source, leaks,
+                                                       options.max_callsites));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/python", "python", server);

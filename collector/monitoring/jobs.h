@@ -27,8 +27,9 @@ inline constexpr std::array<Job, 4> kJobs = {{
     {"memory", "5s", "4s", 100},
     {"python", "10s", "8s", 60},
     {"gc", "15s", "10s", 12},
-    // Six families of a callsite, two kinds of evidence for a suspect.
-    {"callsites", "15s", "10s", (6 + 2 * 2) * (kMaxCallsites + 1)},
+    // Six families of a callsite; of a suspect two, for two kinds of evidence,
+    // and its place.
+    {"callsites", "15s", "10s", (6 + 2 * 2 + 1) * (kMaxCallsites + 1)},
 }};
 
 [[nodiscard]] constexpr std::size_t SampleLimit(const Job& job) {
