@@ -200,10 +200,11 @@ Json Variable(std::string_view name, std::string_view query) {
 
 Json Annotation(std::string_view name, std::string_view colour,
                 std::string_view expr) {
-  return {{"name", name},           {"enable", true},
-          {"hide", false},          {"iconColor", colour},
-          {"datasource", Source()}, {"expr", expr},
-          {"titleFormat", name},    {"textFormat", "{{process}}"}};
+  return {
+      {"name", name},           {"enable", true},
+      {"hide", false},          {"iconColor", colour},
+      {"datasource", Source()}, {"target", {{"refId", "Anno"}, {"expr", expr}}},
+      {"titleFormat", name},    {"textFormat", "{{process}}"}};
 }
 
 }  // namespace

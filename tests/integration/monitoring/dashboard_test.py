@@ -90,7 +90,7 @@ def expressions(dashboard):
     """Every expression, with its variables filled in."""
     texts = [target["expr"] for panel in dashboard["panels"]
              for target in panel.get("targets", [])]
-    texts += [one["expr"] for one in dashboard["annotations"]["list"]]
+    texts += [one["target"]["expr"] for one in dashboard["annotations"]["list"]]
     return [re.sub(r"\$(instance|process)", ".*", text) for text in texts]
 
 
