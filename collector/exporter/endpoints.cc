@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "collector/exporter/callsite_info_collector.h"
 #include "collector/exporter/exposition_format.h"
 #include "collector/exporter/host_memory_collector.h"
 #include "collector/exporter/landing_page.h"
@@ -55,6 +56,8 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   registry_.Add(
       "callsites",
       MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
+  registry_.Add("callsites", MakeCallsiteInfoCollector(source, leaks,
+                                                       options.max_callsites));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/python", "python", server);
