@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<FollowedFile>> FollowedFile::Open(
       new FollowedFile(descriptor, {facts.st_dev, facts.st_ino}));
   if (from == ReadFrom::kEnd) {
     file->offset_ = facts.st_size;
+    file->written_ = facts.st_mtim;
     const off_t begin =
         std::max<off_t>(0, facts.st_size - static_cast<off_t>(kTailBytes));
     char bytes[kTailBytes];
@@ -84,7 +85,10 @@ bool FollowedFile::TailIsSame() const {
 std::size_t FollowedFile::Read(std::size_t budget_bytes, const LineSink& sink) {
   struct stat facts = {};
   if (fstat(descriptor_, &facts) != 0) return 0;
-  if (facts.st_size == offset_) return 0;
+  const bool written = facts.st_mtim.tv_sec != written_.tv_sec ||
+                       facts.st_mtim.tv_nsec != written_.tv_nsec;
+  if (facts.st_size == offset_ && !written) return 0;
+  written_ = facts.st_mtim;
   if (facts.st_size < offset_ || !TailIsSame()) Restart();
   std::size_t taken = 0;
   char bytes[kReadBytes];

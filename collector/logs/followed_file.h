@@ -3,6 +3,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <time.h>
 
 #include <chrono>
 #include <cstddef>
@@ -62,6 +63,8 @@ class FollowedFile {
   const FileId id_;
   off_t offset_ = 0;
   std::string tail_;  // the last bytes before offset_
+  // A file may be written anew and be as long as it was.
+  timespec written_ = {};
   LineSplitter splitter_;
   std::uint64_t lines_ = 0;
   std::chrono::steady_clock::time_point last_byte_ =

@@ -111,6 +111,17 @@ TEST_F(FileSourceTest, TruncatedAndGrownPastThePlace) {
   EXPECT_EQ(Poll(), Lines({"new one", "new two", "new three"}));
 }
 
+TEST_F(FileSourceTest, TruncatedAndGrownToThePlace) {
+  Append("a.log", "");
+  Follow("a.log");
+  Append("a.log", "one\n");
+  EXPECT_EQ(Poll(), Lines({"one"}));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  fs::resize_file(Path("a.log"), 0);
+  Append("a.log", "two\n");
+  EXPECT_EQ(Poll(), Lines({"two"}));
+}
+
 // A writer without O_APPEND goes on at its old place: a hole, then text.
 TEST_F(FileSourceTest, TruncatedUnderAWriterThatKeepsItsPlace) {
   const std::string old = std::string(20'000, 'x') + "\n";
