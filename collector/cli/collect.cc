@@ -10,15 +10,19 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "collector/cli/baseline_keeper.h"
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/log_options.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
@@ -32,6 +36,8 @@ namespace {
 constexpr std::size_t kMaxConnections = 1024;
 // What the sampler may take to end before the process ends without it.
 constexpr std::chrono::milliseconds kSamplerPatience{300};
+// And what a last write of the baseline may take.
+constexpr std::chrono::milliseconds kKeeperPatience{2000};
 
 struct Arguments {
   std::vector<std::string> listen = {"127.0.0.1:9797"};
@@ -41,6 +47,8 @@ struct Arguments {
   double interval_seconds = 1;
   std::size_t top = 20;
   SuspectArguments suspects;
+  LogArguments logs;
+  std::string memory_baseline;
   bool insecure = false;
 };
 
@@ -107,7 +115,7 @@ absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFor(
 // An answer that is under way can take seconds, and nobody will read it.
 void EndAnyway() {
   std::thread([] {
-    std::this_thread::sleep_for(2 * kSamplerPatience);
+    std::this_thread::sleep_for(3 * kSamplerPatience + kKeeperPatience);
     std::_Exit(kDone);
   }).detach();
 }
@@ -126,6 +134,18 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
       options.stuck_after, std::chrono::milliseconds(static_cast<std::int64_t>(
                                arguments.interval_seconds * 20'000)));
   return options;
+}
+
+// Null where no baseline is asked for.
+absl::StatusOr<std::unique_ptr<BaselineKeeper>> KeeperFor(
+    const Arguments& arguments, const HostSource* source,
+    const HostLeaks* leaks, std::function<void(const std::string&)> log) {
+  if (arguments.memory_baseline.empty()) return nullptr;
+  BaselineKeeperOptions options;
+  options.path = arguments.memory_baseline;
+  options.interval = std::max<std::chrono::nanoseconds>(
+      options.interval, LoopOptions(arguments).interval);
+  return BaselineKeeper::Make(options, source, leaks, std::move(log));
 }
 
 // Blocks the signals that end us in this thread and all that it will start.
@@ -158,18 +178,30 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("collect", std::string(leak_options.status().message()),
                 kUsage);
   }
+  const auto log = [](const std::string& why) { Fail("collect", why); };
+  auto logs = LogWatchFor(arguments.logs, log);
+  if (!logs.ok()) {
+    return Fail("collect", std::string(logs.status().message()), kUsage);
+  }
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
   HttpServer server(*options);
   HostLeaks leaks(*leak_options);
-  CollectLoop loop(LoopOptions(arguments), &source, &leaks,
-                   [](const std::string& why) { Fail("collect", why); });
+  CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
                   &leaks, &server);
+  auto keeper = KeeperFor(arguments, &source, &leaks, log);
+  if (!keeper.ok()) {
+    return Fail("collect", std::string(keeper.status().message()), kUsage);
+  }
+  if (*logs != nullptr) pages.AddLogs(logs->get(), &server);
+  if (*keeper != nullptr) pages.AddBaseline((*keeper)->View(), &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
   loop.Start();
+  if (*logs != nullptr) (*logs)->Start();
+  if (*keeper != nullptr) (*keeper)->Start();
   if (!line.quiet) Announce(server);
 
   int signal = 0;
@@ -178,8 +210,11 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   EndAnyway();
   pages.Stop();
   server.Stop();
-  // Nothing of ours needs saving: what counts lies in the ledgers.
-  if (!loop.Stop(kSamplerPatience)) std::_Exit(kDone);
+  // Nothing but the baseline needs saving: what counts lies in the ledgers.
+  bool ended = *keeper == nullptr || (*keeper)->Stop(kKeeperPatience);
+  ended &= *logs == nullptr || (*logs)->Stop(kSamplerPatience);
+  ended &= loop.Stop(kSamplerPatience);
+  if (!ended) std::_Exit(kDone);
   return kDone;
 }
 
@@ -204,6 +239,11 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
   AddSuspectOptions(*app, arguments->suspects);
+  AddLogOptions(*app, arguments->logs);
+  app->add_option("--memory-baseline", arguments->memory_baseline,
+                  "Learn the normal memory of all programs and keep it in this "
+                  "file; see heapledger baseline --help")
+      ->type_name("FILE");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,

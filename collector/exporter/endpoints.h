@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 
+#include "collector/exporter/baseline_collector.h"
 #include "collector/exporter/callsite_collector.h"
 #include "collector/exporter/dropped_series.h"
 #include "collector/exporter/heap_page.h"
@@ -13,6 +14,7 @@
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/registry.h"
 #include "collector/leaks/host_leaks.h"
+#include "collector/logs/log_watch.h"
 
 namespace heapledger::collector {
 
@@ -33,6 +35,12 @@ class Endpoints {
  public:
   Endpoints(const EndpointOptions& options, const HostSource* source,
             const HostLeaks* leaks, HttpServer* server);
+
+  // What collect does only if asked to: their families, /metrics/logs and
+  // /api/v1/logs, /api/v1/baseline. Before HttpServer::Start(); `watch` must
+  // outlive the server's running.
+  void AddLogs(const logs::LogWatch* watch, HttpServer* server);
+  void AddBaseline(const BaselineSource& baseline, HttpServer* server);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }

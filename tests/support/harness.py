@@ -108,11 +108,11 @@ class ShimTest(unittest.TestCase):
         self.assertEqual(bare.err, shimmed.err)
         return shimmed
 
-    def collect(self):
+    def collect(self, *options):
         """Starts a collector over this test's ledgers; its base URL."""
         process = subprocess.Popen(
             [CLI, "collect", "--listen", "127.0.0.1:0", "--dir",
-             self.ledgers, "--interval", "0.2"],
+             self.ledgers, "--interval", "0.2", *options],
             env=self.environment(False), stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self.addCleanup(process.stderr.close)
