@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <exception>
+#include <map>
 #include <utility>
 
 #include "collector/baseline/baseline_file.h"
 #include "collector/cli/process_quantities.h"
-#include "collector/cli/suspected_growth.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -25,7 +25,8 @@ std::uint64_t RealtimeNs() {
 
 absl::StatusOr<std::unique_ptr<BaselineKeeper>> BaselineKeeper::Make(
     const BaselineKeeperOptions& options, const HostSource* source,
-    const HostLeaks* leaks, std::function<void(const std::string&)> log) {
+    const SystemSource* system, const HostLeaks* leaks,
+    std::function<void(const std::string&)> log) {
   auto learned = baseline::ReadBaselineFile(options.path);
   if (!learned.ok() && !absl::IsNotFound(learned.status())) {
     return learned.status();
@@ -36,16 +37,19 @@ absl::StatusOr<std::unique_ptr<BaselineKeeper>> BaselineKeeper::Make(
     if (!written.ok()) return written;
   }
   return std::unique_ptr<BaselineKeeper>(new BaselineKeeper(
-      options, source, leaks, std::move(log),
+      options, source, system, leaks, std::move(log),
       learned.ok() ? *std::move(learned) : baseline::Baseline()));
 }
 
 BaselineKeeper::BaselineKeeper(const BaselineKeeperOptions& options,
-                               const HostSource* source, const HostLeaks* leaks,
+                               const HostSource* source,
+                               const SystemSource* system,
+                               const HostLeaks* leaks,
                                std::function<void(const std::string&)> log,
                                baseline::Baseline learned)
     : options_(options),
       source_(source),
+      system_(system),
       leaks_(leaks),
       log_(std::move(log)),
       learner_(options.learner, std::move(learned)) {
@@ -110,34 +114,53 @@ void BaselineKeeper::Run() {
 }
 
 void BaselineKeeper::Look() {
-  const auto host = source_->host();
+  const auto system = system_->view();
   // The sampler hangs, or has not begun: the same moment twice teaches nothing.
-  if (host->view->taken_monotonic_ns == last_sample_ns_) return;
-  last_sample_ns_ = host->view->taken_monotonic_ns;
+  if (system->taken_realtime_ns == last_sample_ns_) return;
+  last_sample_ns_ = system->taken_realtime_ns;
+  const auto host = source_->host();
   const auto leaks = leaks_->view();
-  std::set<std::uint64_t> running;
+  std::map<std::uint32_t, const LedgerSnapshot*> ledgers;
   for (const auto& process : host->processes) {
-    const LedgerSnapshot& snapshot = *process->snapshot;
-    auto sample = QuantitiesOf(snapshot.identity.pid);
-    if (!sample) continue;
-    AddHeap(snapshot, *sample);
-    const auto suspects = leaks->find(snapshot.lineage);
-    learner_.Observe(snapshot.lineage, snapshot.identity.Program(), *sample,
-                     suspects == leaks->end() ? baseline::Growth::kNone
-                                              : GrowthOf(*suspects->second));
-    running.insert(snapshot.lineage);
+    ledgers[process->snapshot->identity.pid] = process->snapshot.get();
   }
-  for (const std::uint64_t lineage : running_) {
-    if (running.contains(lineage)) continue;
-    const auto ended = std::ranges::find(
-        host->view->processes, lineage,
-        [](const auto& process) { return process->snapshot->lineage; });
-    const bool orderly = ended != host->view->processes.end() &&
-                         (*ended)->snapshot->state != ProcessState::kKilled;
-    learner_.End(lineage, orderly ? baseline::Ending::kOrderly
-                                  : baseline::Ending::kKilled);
+  std::set<std::uint32_t> running;
+  for (const TargetSample& target : system->targets) {
+    baseline::Sample sample = QuantitiesOf(target, *system);
+    baseline::Growth growth = GrowthOf(target);
+    if (const auto ledger = ledgers.find(target.pid); ledger != ledgers.end()) {
+      AddHeap(*ledger->second, sample);
+      const auto suspects = leaks->find(ledger->second->lineage);
+      growth = suspects == leaks->end() ? baseline::Growth::kNone
+                                        : GrowthOf(*suspects->second);
+    }
+    learner_.Observe(target.pid, target.process, sample, growth);
+    running.insert(target.pid);
+  }
+  for (const std::uint32_t pid : running_) {
+    if (running.contains(pid)) continue;
+    // Its ledger may not have been looked at since it ended.
+    if (!End(pid, *host->view)) running.insert(pid);
   }
   running_ = std::move(running);
+}
+
+// How a process ended only its ledger says; without one it is taken for an
+// orderly end.
+bool BaselineKeeper::End(std::uint32_t pid, const HostView& view) {
+  const auto known = std::ranges::find(
+      view.processes, pid,
+      [](const auto& process) { return process->snapshot->identity.pid; });
+  auto ending = baseline::Ending::kOrderly;
+  if (known != view.processes.end()) {
+    const ProcessState state = (*known)->snapshot->state;
+    if (state == ProcessState::kLive || state == ProcessState::kStarting) {
+      return false;
+    }
+    if (state == ProcessState::kKilled) ending = baseline::Ending::kKilled;
+  }
+  learner_.End(pid, ending);
+  return true;
 }
 
 void BaselineKeeper::Publish(bool with_document) {

@@ -21,6 +21,7 @@
 #include "collector/baseline/learner.h"
 #include "collector/exporter/baseline_collector.h"
 #include "collector/exporter/host_source.h"
+#include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
 
 namespace heapledger::collector::cli {
@@ -34,11 +35,12 @@ struct BaselineKeeperOptions {
 
 class BaselineKeeper {
  public:
-  // Goes on with the file where there is one. `source` and `leaks` must outlive
-  // this object; `log` gets one sentence for every new problem.
+  // Goes on with the file where there is one. The sources must outlive this
+  // object; `log` gets one sentence for every new problem.
   [[nodiscard]] static absl::StatusOr<std::unique_ptr<BaselineKeeper>> Make(
       const BaselineKeeperOptions& options, const HostSource* source,
-      const HostLeaks* leaks, std::function<void(const std::string&)> log);
+      const SystemSource* system, const HostLeaks* leaks,
+      std::function<void(const std::string&)> log);
   ~BaselineKeeper();
 
   void Start();
@@ -52,23 +54,26 @@ class BaselineKeeper {
   using Programs = std::vector<baseline::ProgramFigures>;
 
   BaselineKeeper(const BaselineKeeperOptions& options, const HostSource* source,
-                 const HostLeaks* leaks,
+                 const SystemSource* system, const HostLeaks* leaks,
                  std::function<void(const std::string&)> log,
                  baseline::Baseline learned);
 
   void Run();
   void Look();
+  // False while its ledger does not say how it ended.
+  bool End(std::uint32_t pid, const HostView& view);
   void Save();
   void Publish(bool with_document);
 
   const BaselineKeeperOptions options_;
   const HostSource* const source_;
+  const SystemSource* const system_;
   const HostLeaks* const leaks_;
   const std::function<void(const std::string&)> log_;
 
   // Of the thread alone, once it runs.
   baseline::Learner learner_;
-  std::set<std::uint64_t> running_;  // lineages
+  std::set<std::uint32_t> running_;  // pids
   std::uint64_t last_sample_ns_ = 0;
   std::string problem_;
 

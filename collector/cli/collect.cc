@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "collector/cli/find_ledger.h"
 #include "collector/cli/log_options.h"
 #include "collector/cli/suspect_options.h"
+#include "collector/cli/system_loop.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
 #include "collector/exporter/host_source.h"
@@ -46,6 +48,8 @@ struct Arguments {
   std::string tls_key;
   double interval_seconds = 1;
   std::size_t top = 20;
+  std::vector<std::string> watch;
+  MetricNames names = MetricNames::kSeed;
   SuspectArguments suspects;
   LogArguments logs;
   std::string memory_baseline;
@@ -76,12 +80,16 @@ absl::StatusOr<HttpServerOptions> ServerOptions(const Arguments& arguments) {
   return options;
 }
 
+std::chrono::nanoseconds Interval(const Arguments& arguments) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::chrono::duration<double>(arguments.interval_seconds));
+}
+
 CollectLoopOptions LoopOptions(const Arguments& arguments) {
   CollectLoopOptions options;
   options.discovery = DiscoveryFor(arguments.directory);
   options.accounts.top_limit = arguments.top;
-  options.interval = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      std::chrono::duration<double>(arguments.interval_seconds));
+  options.interval = Interval(arguments);
   return options;
 }
 
@@ -128,6 +136,7 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
                        source](const std::string& pid) {
     return TakeFor(discovery, *source, pid);
   };
+  options.names = arguments.names;
   // Hysteresis keeps up to twice the number asked for.
   options.max_callsites = std::max(options.max_callsites, 2 * arguments.top);
   options.stuck_after = std::max(
@@ -139,13 +148,14 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
 // Null where no baseline is asked for.
 absl::StatusOr<std::unique_ptr<BaselineKeeper>> KeeperFor(
     const Arguments& arguments, const HostSource* source,
-    const HostLeaks* leaks, std::function<void(const std::string&)> log) {
+    const SystemSource* system, const HostLeaks* leaks,
+    std::function<void(const std::string&)> log) {
   if (arguments.memory_baseline.empty()) return nullptr;
   BaselineKeeperOptions options;
   options.path = arguments.memory_baseline;
   options.interval = std::max<std::chrono::nanoseconds>(
       options.interval, LoopOptions(arguments).interval);
-  return BaselineKeeper::Make(options, source, leaks, std::move(log));
+  return BaselineKeeper::Make(options, source, system, leaks, std::move(log));
 }
 
 // Blocks the signals that end us in this thread and all that it will start.
@@ -183,14 +193,22 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!logs.ok()) {
     return Fail("collect", std::string(logs.status().message()), kUsage);
   }
+  absl::StatusOr<ProcessWatch> watch =
+      ProcessWatch::Make(arguments.watch, "/proc");
+  if (!watch.ok()) {
+    return Fail("collect", std::string(watch.status().message()), kUsage);
+  }
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
+  SystemSource system;
   HttpServer server(*options);
   HostLeaks leaks(*leak_options);
   CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
+  SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
+                         Interval(arguments), &source, &system, log);
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
-                  &leaks, &server);
-  auto keeper = KeeperFor(arguments, &source, &leaks, log);
+                  &system, &leaks, &server);
+  auto keeper = KeeperFor(arguments, &source, &system, &leaks, log);
   if (!keeper.ok()) {
     return Fail("collect", std::string(keeper.status().message()), kUsage);
   }
@@ -200,6 +218,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
   loop.Start();
+  system_loop.Start();
   if (*logs != nullptr) (*logs)->Start();
   if (*keeper != nullptr) (*keeper)->Start();
   if (!line.quiet) Announce(server);
@@ -210,6 +229,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   EndAnyway();
   pages.Stop();
   server.Stop();
+  system_loop.Stop();
   // Nothing but the baseline needs saving: what counts lies in the ledgers.
   bool ended = *keeper == nullptr || (*keeper)->Stop(kKeeperPatience);
   ended &= *logs == nullptr || (*logs)->Stop(kSamplerPatience);
@@ -238,6 +258,21 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "20); the rest is summed into _other")
       ->check(CLI::Range(1, 1000).description(""))
       ->type_name("N");
+  app->add_option("--watch", arguments->watch,
+                  "Show the memory of these processes too, measured or not; "
+                  "a command's or executable's name, or a pid; repeatable")
+      ->allow_extra_args(false)
+      ->type_name("NAME|PID");
+  app->add_option("--metric-names", arguments->names,
+                  "Names of the system's and processes' metrics: seed "
+                  "(memory_…, process_memory_…; default) or prefixed "
+                  "(heapledger_memory_…)")
+      ->transform(
+          CLI::CheckedTransformer(std::map<std::string, MetricNames>{
+                                      {"seed", MetricNames::kSeed},
+                                      {"prefixed", MetricNames::kPrefixed}})
+              .description(""))
+      ->type_name("seed|prefixed");
   AddSuspectOptions(*app, arguments->suspects);
   AddLogOptions(*app, arguments->logs);
   app->add_option("--memory-baseline", arguments->memory_baseline,

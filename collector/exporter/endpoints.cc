@@ -8,10 +8,12 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "collector/exporter/host_memory_collector.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/leak_collector.h"
 #include "collector/exporter/log_collector.h"
 #include "collector/exporter/process_collector.h"
+#include "collector/exporter/process_memory_collector.h"
 #include "collector/exporter/self_collector.h"
 #include "collector/exporter/text_format.h"
 
@@ -61,17 +63,20 @@ HttpResponse Text(int status, std::string body) {
 }  // namespace
 
 Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
-                     const HostLeaks* leaks, HttpServer* server)
+                     const SystemSource* system, const HostLeaks* leaks,
+                     HttpServer* server)
     : options_(options),
       source_(source),
       leaks_(leaks),
       heap_(options.heap),
       registry_(&dropped_),
       started_ns_(MonotonicNs()) {
-  registry_.Add("self",
-                MakeSelfCollector(
-                    source, [server] { return server->stats(); }, &dropped_));
+  registry_.Add("self", MakeSelfCollector(
+                            source, system,
+                            [server] { return server->stats(); }, &dropped_));
   registry_.Add("memory", MakeProcessCollector(source));
+  registry_.Add("memory", MakeHostMemoryCollector(system, options.names));
+  registry_.Add("memory", MakeProcessMemoryCollector(system, options.names));
   registry_.Add("callsites", MakeCallsiteCollector(
                                  source, options.max_callsites, &dropped_));
   registry_.Add(
@@ -79,6 +84,8 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
       MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
+  AddPage("/metrics/python", "python", server);
+  AddPage("/metrics/gc", "gc", server);
   AddPage("/metrics/callsites", "callsites", server);
   server->Handle("/", HttpMethod::kGet, RunOn::kWorkerShared,
                  [this](const HttpRequest&) {

@@ -12,7 +12,9 @@
 #include "collector/exporter/heap_page.h"
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
+#include "collector/exporter/metric_names.h"
 #include "collector/exporter/registry.h"
+#include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
 #include "collector/logs/log_watch.h"
 
@@ -21,20 +23,23 @@ namespace heapledger::collector {
 struct EndpointOptions {
   HeapPageOptions heap;
   std::size_t max_callsites = kDefaultMaxCallsites;  // per process
+  MetricNames names = MetricNames::kSeed;
   // Without a sample for this long /-/healthy says so with a 503. Long, as the
   // first look at a large program reads its debug information.
   std::chrono::milliseconds stuck_after{300000};
 };
 
-// Puts /, /metrics, /metrics/memory, /metrics/callsites, /debug/pprof/heap,
-// /api/v1/leaks, /-/healthy and /-/ready on a server.
+// Puts /, /metrics, /metrics/memory, /metrics/python, /metrics/gc,
+// /metrics/callsites, /debug/pprof/heap, /api/v1/leaks, /-/healthy and /-/ready
+// on a server.
 //
 // Thread safety: the constructor before HttpServer::Start(); it must outlive
 // the server's running.
 class Endpoints {
  public:
   Endpoints(const EndpointOptions& options, const HostSource* source,
-            const HostLeaks* leaks, HttpServer* server);
+            const SystemSource* system, const HostLeaks* leaks,
+            HttpServer* server);
 
   // What collect does only if asked to: their families, /metrics/logs and
   // /api/v1/logs, /api/v1/baseline. Before HttpServer::Start(); `watch` must

@@ -10,14 +10,14 @@
 namespace heapledger::collector {
 namespace {
 
-void AddHost(const ShownHost& host, std::uint64_t violations,
-             MetricFamilies* families) {
+void AddHost(const ShownHost& host, std::size_t watched,
+             std::uint64_t violations, MetricFamilies* families) {
   Family build = Family::Gauge("heapledger_build_info",
                                "1; the label says which build this is.");
   build.Add(With({}, "version", HEAPLEDGER_VERSION), 1.0);
-  Family targets = Family::Gauge("heapledger_targets",
-                                 "Processes that are measured and run.");
-  targets.Add({}, static_cast<double>(host.targets));
+  Family targets = Family::Gauge(
+      "heapledger_targets", "Processes that are measured or watched, and run.");
+  targets.Add({}, static_cast<double>(host.targets + watched));
   Family unmeasured =
       Family::Gauge("heapledger_unmeasured_processes",
                     "Running processes that the shim was meant for and that "
@@ -75,24 +75,30 @@ void AddHttp(const HttpServerStats& stats, MetricFamilies* families) {
 
 class SelfCollector final : public MetricCollector {
  public:
-  SelfCollector(const HostSource* source, std::function<HttpServerStats()> http,
-                DroppedSeries* dropped)
-      : source_(source), http_(std::move(http)), dropped_(dropped) {}
+  SelfCollector(const HostSource* source, const SystemSource* system,
+                std::function<HttpServerStats()> http, DroppedSeries* dropped)
+      : source_(source),
+        system_(system),
+        http_(std::move(http)),
+        dropped_(dropped) {}
 
   std::string_view name() const override { return "self"; }
 
   absl::StatusOr<MetricFamilies> Collect() override {
     const auto host = source_->host();
-    dropped_->Add(SeriesDrop::kTargetCap,
-                  host->targets - host->processes.size());
+    const auto system = system_->view();
+    dropped_->Add(
+        SeriesDrop::kTargetCap,
+        host->targets - host->processes.size() + system->watched_dropped);
     MetricFamilies families;
-    AddHost(*host, source_->invariant_violations(), &families);
+    AddHost(*host, system->watched, source_->invariant_violations(), &families);
     AddHttp(http_(), &families);
     return families;
   }
 
  private:
   const HostSource* source_;
+  const SystemSource* system_;
   std::function<HttpServerStats()> http_;
   DroppedSeries* dropped_;
 };
@@ -100,9 +106,10 @@ class SelfCollector final : public MetricCollector {
 }  // namespace
 
 std::unique_ptr<MetricCollector> MakeSelfCollector(
-    const HostSource* source, std::function<HttpServerStats()> http,
-    DroppedSeries* dropped) {
-  return std::make_unique<SelfCollector>(source, std::move(http), dropped);
+    const HostSource* source, const SystemSource* system,
+    std::function<HttpServerStats()> http, DroppedSeries* dropped) {
+  return std::make_unique<SelfCollector>(source, system, std::move(http),
+                                         dropped);
 }
 
 }  // namespace heapledger::collector

@@ -10,12 +10,13 @@
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/metric_collector.h"
+#include "collector/exporter/system_source.h"
 
 namespace heapledger::collector {
 
 // Arguments must outlive the collector.
 [[nodiscard]] std::unique_ptr<MetricCollector> MakeSelfCollector(
-    const HostSource* source, std::function<HttpServerStats()> http,
-    DroppedSeries* dropped);
+    const HostSource* source, const SystemSource* system,
+    std::function<HttpServerStats()> http, DroppedSeries* dropped);
 
 }  // namespace heapledger::collector

@@ -3,8 +3,6 @@
 
 #include <re2/re2.h>
 
-#include <cctype>
-
 namespace heapledger::collector::logs {
 namespace {
 

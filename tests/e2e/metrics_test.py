@@ -3,31 +3,13 @@
 is valid, exact, and costs the program nothing but the reading."""
 
 import os
-import re
-import shutil
 import signal
-import subprocess
 import time
 import unittest
 import urllib.request
 
 import harness
-
-SAMPLE = re.compile(r'^(\w+)(?:\{(.*)\})? (\S+)$')
-
-
-def samples(text):
-    """[(name, labels, value)] of a page in the text format."""
-    found = []
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        match = SAMPLE.match(line)
-        assert match, line
-        labels = dict(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"',
-                                 match.group(2) or ""))
-        found.append((match.group(1), labels, float(match.group(3))))
-    return found
+from metrics_page import promtool_says, samples
 
 
 class MetricsTest(harness.ShimTest):
@@ -106,12 +88,10 @@ class MetricsTest(harness.ShimTest):
         keys = [(name, tuple(sorted(labels.items())))
                 for name, labels, _ in found]
         self.assertEqual(len(keys), len(set(keys)), "a series stands twice")
-        if shutil.which("promtool") is None:
+        said = promtool_says(text)
+        if said is None:
             self.skipTest("promtool is not installed")
-        checked = subprocess.run(["promtool", "check", "metrics"],
-                                 input=text.encode(), stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT)
-        self.assertEqual((checked.returncode, checked.stdout), (0, b""))
+        self.assertEqual(said, [])
 
     def test_nothing_is_done_to_the_program(self):
         process = self.busy()

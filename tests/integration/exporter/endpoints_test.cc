@@ -33,7 +33,7 @@ class EndpointsTest : public ::testing::Test {
 
   EndpointsTest()
       : server_(OnLoopback()),
-        pages_(WithNames(&names_), &source_, &leaks_, &server_) {}
+        pages_(WithNames(&names_), &source_, &system_, &leaks_, &server_) {}
 
   static EndpointOptions WithNames(FrameNames* names) {
     EndpointOptions options;
@@ -66,6 +66,7 @@ class EndpointsTest : public ::testing::Test {
 
   testing::FakeNames names_;
   HostSource source_;
+  SystemSource system_;
   HostLeaks leaks_{LeakOptions()};
   HttpServer server_;
   Endpoints pages_;
@@ -73,8 +74,8 @@ class EndpointsTest : public ::testing::Test {
 
 TEST_F(EndpointsTest, HasThePagesOfTheContractAndNoOthers) {
   Publish(1, {});
-  for (const char* path :
-       {"/metrics", "/metrics/memory", "/metrics/callsites"}) {
+  for (const char* path : {"/metrics", "/metrics/memory", "/metrics/python",
+                           "/metrics/gc", "/metrics/callsites"}) {
     const ClientResponse response = Get(path);
     EXPECT_EQ(response.status, 200) << path;
     EXPECT_EQ(response.headers.at("content-type"),
@@ -103,7 +104,7 @@ TEST_F(EndpointsTest, SaysThatTheSamplerHangs) {
   EndpointOptions options;
   options.stuck_after = std::chrono::milliseconds(-1);
   HttpServer server(OnLoopback());
-  const Endpoints pages(options, &source_, &leaks_, &server);
+  const Endpoints pages(options, &source_, &system_, &leaks_, &server);
   ASSERT_TRUE(server.Start().ok());
   HttpClient client = HttpClient::ToIpv4(server.ports().front());
   client.Send(HttpText("GET", "/-/healthy"));

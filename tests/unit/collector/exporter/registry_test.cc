@@ -45,9 +45,9 @@ class RegistryTest : public ::testing::Test {
   RegistryTest() : registry_(&dropped_) {
     registry_.Add("memory", MakeProcessCollector(&source_));
     registry_.Add("callsites", MakeCallsiteCollector(&source_, 4, &dropped_));
-    registry_.Add("self",
-                  MakeSelfCollector(
-                      &source_, [] { return HttpServerStats{}; }, &dropped_));
+    registry_.Add("self", MakeSelfCollector(
+                              &source_, &system_,
+                              [] { return HttpServerStats{}; }, &dropped_));
   }
 
   void Publish(
@@ -82,6 +82,7 @@ class RegistryTest : public ::testing::Test {
 
   DroppedSeries dropped_;
   HostSource source_;
+  SystemSource system_;
   MetricRegistry registry_;
 };
 

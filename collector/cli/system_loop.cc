@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "collector/cli/system_loop.h"
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "collector/exporter/measured_target.h"
+
+namespace heapledger::collector::cli {
+
+SystemLoop::SystemLoop(SystemSampler sampler, std::chrono::nanoseconds interval,
+                       const HostSource* measured, SystemSource* source,
+                       std::function<void(const std::string&)> log)
+    : sampler_(std::move(sampler)),
+      interval_(interval),
+      measured_(measured),
+      source_(source),
+      log_(std::move(log)) {}
+
+void SystemLoop::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void SystemLoop::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void SystemLoop::Run() {
+  bool logged = false;
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    const auto next = SystemSampler::Clock::now() + interval_;
+    // Out of memory, most likely: the last sample stays up, the next may do.
+    try {
+      Sample();
+    } catch (const std::exception& error) {
+      if (!logged) log_(std::string("look at the system: ") + error.what());
+      logged = true;
+    }
+    lock.lock();
+    wake_.wait_until(lock, next, [this] { return stopping_; });
+  }
+}
+
+void SystemLoop::Sample() {
+  std::vector<SystemTarget> targets;
+  for (const auto& process : measured_->host()->processes) {
+    targets.push_back(MeasuredTarget(*process));
+  }
+  source_->Publish(sampler_.Sample(targets, SystemSampler::Clock::now()));
+}
+
+}  // namespace heapledger::collector::cli
