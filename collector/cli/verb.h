@@ -47,6 +47,7 @@ Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddGate(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
+Verb AddBaseline(CLI::App& parent, const CommandLine& line);
 Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 
 // "heapledger: <verb>: <why>" on stderr; returns `code`.
