@@ -10,16 +10,20 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "collector/cli/baseline_keeper.h"
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
+#include "collector/cli/log_options.h"
 #include "collector/cli/settings.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/system_loop.h"
@@ -35,6 +39,8 @@ namespace {
 constexpr std::size_t kMaxConnections = 1024;
 // What the sampler may take to end before the process ends without it.
 constexpr std::chrono::milliseconds kSamplerPatience{300};
+// And what a last write of the baseline may take.
+constexpr std::chrono::milliseconds kKeeperPatience{2000};
 
 struct Arguments {
   std::vector<std::string> listen = {"127.0.0.1:9797"};
@@ -48,6 +54,8 @@ struct Arguments {
   std::vector<std::string> watch;
   MetricNames names = MetricNames::kSeed;
   SuspectArguments suspects;
+  LogArguments logs;
+  std::string memory_baseline;
   bool insecure = false;
 };
 
@@ -121,7 +129,7 @@ absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFor(
 // An answer that is under way can take seconds, and nobody will read it.
 void EndAnyway() {
   std::thread([] {
-    std::this_thread::sleep_for(2 * kSamplerPatience);
+    std::this_thread::sleep_for(3 * kSamplerPatience + kKeeperPatience);
     std::_Exit(kDone);
   }).detach();
 }
@@ -141,6 +149,19 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
       options.stuck_after, std::chrono::milliseconds(static_cast<std::int64_t>(
                                arguments.interval_seconds * 20'000)));
   return options;
+}
+
+// Null where no baseline is asked for.
+absl::StatusOr<std::unique_ptr<BaselineKeeper>> KeeperFor(
+    const Arguments& arguments, const HostSource* source,
+    const SystemSource* system, const HostLeaks* leaks,
+    std::function<void(const std::string&)> log) {
+  if (arguments.memory_baseline.empty()) return nullptr;
+  BaselineKeeperOptions options;
+  options.path = arguments.memory_baseline;
+  options.interval = std::max<std::chrono::nanoseconds>(
+      options.interval, LoopOptions(arguments).interval);
+  return BaselineKeeper::Make(options, source, system, leaks, std::move(log));
 }
 
 // Blocks the signals that end us in this thread and all that it will start.
@@ -173,6 +194,11 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     return Fail("collect", std::string(leak_options.status().message()),
                 kUsage);
   }
+  const auto log = [](const std::string& why) { Fail("collect", why); };
+  auto logs = LogWatchFor(arguments.logs, log);
+  if (!logs.ok()) {
+    return Fail("collect", std::string(logs.status().message()), kUsage);
+  }
   absl::StatusOr<ProcessWatch> watch =
       ProcessWatch::Make(arguments.watch, "/proc");
   if (!watch.ok()) {
@@ -183,18 +209,24 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   SystemSource system;
   HttpServer server(*options);
   HostLeaks leaks(*leak_options);
-  CollectLoop loop(LoopOptions(arguments), &source, &leaks,
-                   [](const std::string& why) { Fail("collect", why); });
+  CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
   SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
-                         Interval(arguments), &source, &system,
-                         [](const std::string& why) { Fail("collect", why); });
+                         Interval(arguments), &source, &system, log);
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
                   &system, &leaks, &server);
+  auto keeper = KeeperFor(arguments, &source, &system, &leaks, log);
+  if (!keeper.ok()) {
+    return Fail("collect", std::string(keeper.status().message()), kUsage);
+  }
+  if (*logs != nullptr) pages.AddLogs(logs->get(), &server);
+  if (*keeper != nullptr) pages.AddBaseline((*keeper)->View(), &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
   loop.Start();
   system_loop.Start();
+  if (*logs != nullptr) (*logs)->Start();
+  if (*keeper != nullptr) (*keeper)->Start();
   if (!line.quiet) Announce(server);
 
   int signal = 0;
@@ -204,8 +236,11 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   pages.Stop();
   server.Stop();
   system_loop.Stop();
-  // Nothing of ours needs saving: what counts lies in the ledgers.
-  if (!loop.Stop(kSamplerPatience)) std::_Exit(kDone);
+  // Nothing but the baseline needs saving: what counts lies in the ledgers.
+  bool ended = *keeper == nullptr || (*keeper)->Stop(kKeeperPatience);
+  ended &= *logs == nullptr || (*logs)->Stop(kSamplerPatience);
+  ended &= loop.Stop(kSamplerPatience);
+  if (!ended) std::_Exit(kDone);
   return kDone;
 }
 
@@ -245,6 +280,11 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
               .description(""))
       ->type_name("seed|prefixed");
   AddSuspectOptions(*app, arguments->suspects);
+  AddLogOptions(*app, arguments->logs);
+  app->add_option("--memory-baseline", arguments->memory_baseline,
+                  "Learn the normal memory of all programs and keep it in this "
+                  "file; see heapledger baseline --help")
+      ->type_name("FILE");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,

@@ -48,6 +48,7 @@ Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddGate(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
 Verb AddRules(CLI::App& parent, const CommandLine& line);
+Verb AddBaseline(CLI::App& parent, const CommandLine& line);
 Verb AddDoctor(CLI::App& parent, const CommandLine& line);
 
 // "heapledger: <verb>: <why>" on stderr; returns `code`.

@@ -2,9 +2,11 @@
 #include "collector/exporter/endpoints.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "collector/exporter/callsite_info_collector.h"
@@ -12,6 +14,7 @@
 #include "collector/exporter/host_memory_collector.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/leak_collector.h"
+#include "collector/exporter/log_collector.h"
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/process_memory_collector.h"
 #include "collector/exporter/self_collector.h"
@@ -25,6 +28,31 @@ std::uint64_t MonotonicNs() {
       std::chrono::duration_cast<std::chrono::nanoseconds>(
           std::chrono::steady_clock::now().time_since_epoch())
           .count());
+}
+
+// The start of the time that ?hours=N asks for; 0 without it. None for what is
+// no number of hours.
+std::optional<std::uint64_t> SinceOf(std::string_view query) {
+  if (query.empty()) return 0;
+  constexpr std::string_view kHours = "hours=";
+  double hours = 0;
+  if (!query.starts_with(kHours) ||
+      !absl::SimpleAtod(std::string(query.substr(kHours.size())), &hours) ||
+      !(hours > 0 && hours < 1e6)) {
+    return std::nullopt;
+  }
+  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  return static_cast<std::uint64_t>(
+      std::max(1.0, static_cast<double>(now) - hours * 3600e9));
+}
+
+HttpResponse JsonAnswer(std::string body) {
+  HttpResponse response;
+  response.content_type = "application/json";
+  response.body = std::move(body);
+  return response;
 }
 
 HttpResponse Text(int status, std::string body) {
@@ -84,6 +112,28 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   server->Handle(
       "/-/ready", HttpMethod::kGet, RunOn::kIoThread,
       [this](const HttpRequest&) { return Ready(); }, Access::kOpen);
+}
+
+void Endpoints::AddLogs(const logs::LogWatch* watch, HttpServer* server) {
+  registry_.Add("logs", MakeLogCollector(source_, watch));
+  AddPage("/metrics/logs", "logs", server);
+  server->Handle("/api/v1/logs", HttpMethod::kGet, RunOn::kWorker,
+                 [watch](const HttpRequest& request) {
+                   const auto since = SinceOf(request.query);
+                   if (since) return JsonAnswer(RenderLogs(*watch, *since));
+                   return Text(400,
+                               "give the hours to look back as ?hours=N\n");
+                 });
+}
+
+void Endpoints::AddBaseline(const BaselineSource& baseline,
+                            HttpServer* server) {
+  registry_.Add("baseline", MakeBaselineCollector(baseline));
+  AddPage("/metrics/baseline", "baseline", server);
+  server->Handle("/api/v1/baseline", HttpMethod::kGet, RunOn::kWorkerShared,
+                 [document = baseline.document](const HttpRequest&) {
+                   return JsonAnswer(*document());
+                 });
 }
 
 void Endpoints::AddPage(const char* path, std::string page,

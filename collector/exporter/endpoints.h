@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "collector/exporter/baseline_collector.h"
 #include "collector/exporter/callsite_collector.h"
 #include "collector/exporter/dropped_series.h"
 #include "collector/exporter/heap_page.h"
@@ -16,6 +17,7 @@
 #include "collector/exporter/registry.h"
 #include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
+#include "collector/logs/log_watch.h"
 
 namespace heapledger::collector {
 
@@ -39,6 +41,12 @@ class Endpoints {
   Endpoints(const EndpointOptions& options, const HostSource* source,
             const SystemSource* system, const HostLeaks* leaks,
             HttpServer* server);
+
+  // What collect does only if asked to: their families, /metrics/logs and
+  // /api/v1/logs, /api/v1/baseline. Before HttpServer::Start(); `watch` must
+  // outlive the server's running.
+  void AddLogs(const logs::LogWatch* watch, HttpServer* server);
+  void AddBaseline(const BaselineSource& baseline, HttpServer* server);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }
