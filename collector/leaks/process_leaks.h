@@ -49,7 +49,7 @@ struct ProcessLeakView {
 struct LeakOptions {
   GrowthOptions growth;
   std::uint64_t base_width_ns = FloorHistory::kBaseWidthNs;
-  // Callsites under watch per process; 18 KB each.
+  // Callsites under watch per process; 20 KB each.
   std::size_t watch_limit = 128;
   SuspectRules rules;
 };
