@@ -28,9 +28,9 @@ constexpr double kNewRise = 1.1;
 constexpr std::uint64_t kSwingNs = 2400 * kSecondNs;
 constexpr std::size_t kSwingTier = 2;
 
-// A little less than was measured: growth that slows down is more common than
-// one that does not.
-constexpr double kSteadiness = 0.9;
+// Growth that slows down is more common than one that does not: even if it does
+// so by this much more than was measured, it must get there.
+constexpr double kDoubt = 0.85;
 // Whose end is judged apart from its middle: shorter ones have too few floors.
 constexpr std::uint64_t kCurveWindowNs = 1800 * kSecondNs;
 constexpr double kMostCurve = 2.5;
@@ -49,12 +49,14 @@ std::optional<double> SecondsToAdd(const GrowthEvidence& growth, double bytes) {
     rate = std::max(rate, growth.late_rise_bytes / third *
                               std::sqrt(std::min(ratio, kMostCurve)));
   }
-  const double next = ratio * kSteadiness;
-  if (next >= 1) return bytes / rate;
-  // Each third adds `next` of what the one before added: a geometric series.
-  const double all = rate * third * next / (1 - next);
-  if (bytes >= all) return std::nullopt;
-  return third * std::log(1 - bytes / all) / std::log(next);
+  // Each third adds `next` of what the one before added.
+  const auto sum = [rate, third](double next) {
+    return rate * third * next / (1 - next);
+  };
+  const double doubted = ratio * kDoubt;
+  if (doubted < 1 && bytes >= sum(doubted)) return std::nullopt;
+  if (ratio >= 1) return bytes / rate;
+  return third * std::log(1 - bytes / sum(ratio)) / std::log(ratio);
 }
 
 void ProcessTrend::AddResident(std::uint64_t time_ns, std::uint64_t bytes,

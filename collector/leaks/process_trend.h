@@ -6,8 +6,9 @@
 // A forecast is made where the longest window that shows growth (JudgeGrowth on
 // windows of a minute to five hours) says all of
 //   - at the rate of its end, slower as far as growth slows down, the peaks
-//     reach the limit, and no later than three times as far ahead as the growth
-//     was seen: nobody knows more from less;
+//     reach the limit, and would even if it slowed down somewhat more. Steady
+//     growth is so told up to twice as far ahead as it was seen, none further
+//     than three times: nobody knows more from less;
 //   - the window is of eight minutes or more: teeth and bursts are shorter;
 //   - the process has been looked at for twenty minutes: every start is growth.
 // and is given once that has held for two minutes. It is held to for five more

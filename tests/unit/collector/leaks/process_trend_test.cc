@@ -153,10 +153,12 @@ TEST(SecondsToAddTest, GoesOnAsTheWindowEnds) {
   growth.late_rise_bytes = 12'000;
   // Faster: the rate of the end, 12 a second times the root of the ratio.
   EXPECT_NEAR(*SecondsToAdd(growth, 1000), 1000 / (12 * std::sqrt(1.2)), 1e-6);
-  // Slower: there is an end to it, here at 10'000 * 0.72 / 0.28 = 25'714.
+  // Slower: each third has 0.8 of the one before. There is an end to it, with a
+  // doubt at 10'000 * 0.68 / 0.32 = 21'250.
   growth.late_rise_bytes = 8000;
-  EXPECT_GT(*SecondsToAdd(growth, 10'000), 1000);
-  EXPECT_FALSE(SecondsToAdd(growth, 26'000));
+  EXPECT_NEAR(*SecondsToAdd(growth, 8000 + 6400), 2000, 1e-6);
+  EXPECT_TRUE(SecondsToAdd(growth, 21'000));
+  EXPECT_FALSE(SecondsToAdd(growth, 21'500));
   growth.late_rise_bytes = 0;
   EXPECT_FALSE(SecondsToAdd(growth, 1));
 }
