@@ -26,6 +26,19 @@ struct LeakFamilies {
       "heapledger_leak_suspects",
       "Callsites that are suspected to leak, new ones and third parties', by "
       "kind of evidence; 0 where there are none.");
+  Family score = Family::Gauge(
+      "heapledger_heap_leak_score",
+      "For how much of an hour the floor of the live bytes has been rising "
+      "without a sign of an end, from 0 (it is not) to 1.");
+  Family growth = Family::Gauge(
+      "heapledger_heap_floor_growth_bytes_per_second",
+      "How fast the floor of the live bytes rises: swings do not move it; "
+      "absent where the score is 0.");
+  Family exhaustion = Family::Gauge(
+      "heapledger_heap_exhaustion_seconds",
+      "Until growth has used up what the process can have; absent unless it "
+      "was watched for at least a third as long. Below 3000 is worth an "
+      "alarm.");
 };
 
 bool WantsAttention(const Suspect& suspect) {
@@ -52,9 +65,12 @@ class LeakCollector final : public MetricCollector {
       const auto found = leaks->find(process->snapshot->lineage);
       if (found == leaks->end()) continue;
       AddProcess(ProcessLabels(*process), *found->second, families);
+      AddTrend(ProcessLabels(*process), found->second->trend, families);
     }
     return TakeFamilies(std::move(families.bytes), std::move(families.objects),
-                        std::move(families.suspects));
+                        std::move(families.suspects), std::move(families.score),
+                        std::move(families.growth),
+                        std::move(families.exhaustion));
   }
 
  private:
@@ -78,6 +94,17 @@ class LeakCollector final : public MetricCollector {
     }
     families.suspects.Add(With(process, "evidence", "growth"), with_growth);
     families.suspects.Add(With(process, "evidence", "age"), with_age);
+  }
+
+  static void AddTrend(const MetricLabels& process, const TrendView& trend,
+                       LeakFamilies& families) {
+    families.score.Add(process, trend.score);
+    if (trend.growth) {
+      families.growth.Add(process, trend.growth->bytes_per_second);
+    }
+    if (trend.exhaustion_seconds) {
+      families.exhaustion.Add(process, *trend.exhaustion_seconds);
+    }
   }
 
   static void AddSuspect(const MetricLabels& callsite, const Suspect& suspect,

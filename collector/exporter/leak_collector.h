@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// heapledger_heap_leak_score and its like: whether a process grows as a whole.
 // heapledger_leak_*: what wants somebody's attention, that is suspects that are
 // new or a third party's; those known and suppressed are on /api/v1/leaks.
 #pragma once

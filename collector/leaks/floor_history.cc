@@ -18,10 +18,12 @@ std::size_t FloorHistory::Add(std::uint64_t time_ns,
         closed = i + 1;
       }
       tier.open = {slot, counters.live_bytes(), counters.live_objects(),
-                   counters};
+                   counters.live_bytes(), counters};
     }
     tier.open.bytes = std::min(tier.open.bytes, counters.live_bytes());
     tier.open.objects = std::min(tier.open.objects, counters.live_objects());
+    tier.open.peak_bytes =
+        std::max(tier.open.peak_bytes, counters.live_bytes());
     tier.open.end = counters;
   }
   newest_ns_ = time_ns;
@@ -60,6 +62,32 @@ std::optional<std::uint64_t> FloorHistory::HighestBefore(
     const FloorBucket& bucket = tier.ring[(tier.begin + i) % kBuckets];
     if ((bucket.slot + 1) * width_ns(tier_index) > time_ns) break;
     highest = std::max(highest.value_or(0), bucket.bytes);
+  }
+  return highest;
+}
+
+std::optional<std::uint64_t> FloorHistory::PeakBefore(
+    std::uint64_t time_ns) const {
+  std::optional<std::uint64_t> highest;
+  for (std::size_t i = 0; i < kTiers; ++i) {
+    const Tier& tier = tiers_[i];
+    for (std::size_t j = 0; j < tier.size; ++j) {
+      const FloorBucket& bucket = tier.ring[(tier.begin + j) % kBuckets];
+      if ((bucket.slot + 1) * width_ns(i) > time_ns) break;
+      highest = std::max(highest.value_or(0), bucket.peak_bytes);
+    }
+  }
+  return highest;
+}
+
+std::uint64_t FloorHistory::PeakSince(std::size_t tier_index,
+                                      std::uint64_t time_ns) const {
+  const Tier& tier = tiers_[tier_index];
+  std::uint64_t highest = tier.open.peak_bytes;
+  for (std::size_t i = tier.size; i-- > 0;) {
+    const FloorBucket& bucket = tier.ring[(tier.begin + i) % kBuckets];
+    if ((bucket.slot + 1) * width_ns(tier_index) <= time_ns) break;
+    highest = std::max(highest, bucket.peak_bytes);
   }
   return highest;
 }

@@ -14,13 +14,10 @@ namespace {
 
 constexpr std::size_t kWindows = 12;
 static_assert(FloorHistory::kBuckets % kWindows == 0);
-constexpr std::size_t kMinimumBuckets = 2 * kWindows;
 
 // A chance of one in a thousand without a trend. There are hundreds of
 // judgements an hour: the other gates must do their part.
 constexpr double kMinimumScore = 3.1;
-// Of the mean rise of the first three quarters: what each quarter must have.
-constexpr double kQuarterShare = 0.2;
 // The last third's rise over the middle one's: a leak's is about 1, that of a
 // cache that fills as an exponential falls below this after 0.86 time
 // constants.
@@ -31,8 +28,6 @@ constexpr double kSteadyRatio = 0.97;
 constexpr double kBendScore = 2;
 // Of the rise, what a higher load must account for.
 constexpr double kExplainedShare = 0.33;
-// Tiers above whose floors must be passed by what their width blurs.
-constexpr std::size_t kNearTiers = 2;
 
 double MedianOf(std::span<const double> values) {
   std::vector<double> sorted(values.begin(), values.end());
@@ -74,7 +69,7 @@ double SlopeOf(std::span<const double> floors, std::uint64_t width_ns) {
 
 // Whether the level that was never gone below again rose in each quarter. The
 // last one is too high where a swing is under way, so it counts for no mean.
-bool RoseInEachQuarter(std::span<const FloorBucket> buckets) {
+bool RoseInEachQuarter(std::span<const FloorBucket> buckets, double share) {
   std::vector<double> level(buckets.size());
   double lowest = static_cast<double>(buckets.back().bytes);
   for (std::size_t i = buckets.size(); i-- > 0;) {
@@ -86,17 +81,18 @@ bool RoseInEachQuarter(std::span<const FloorBucket> buckets) {
   if (mean <= 0) return false;
   for (std::size_t i = 0; i < 4; ++i) {
     const double end = i == 3 ? level.back() : level[(i + 1) * quarter];
-    if (end - level[i * quarter] < kQuarterShare * mean) return false;
+    if (end - level[i * quarter] < share * mean) return false;
   }
   return true;
 }
 
-bool Flattens(std::span<const double> floors) {
-  const auto part = [floors](std::size_t parts, std::size_t i) {
-    return MedianOf(floors.subspan(i * kWindows / parts, kWindows / parts));
-  };
-  const double before = part(3, 1) - part(3, 0);
-  const double after = part(3, 2) - part(3, 1);
+double ThirdOf(std::span<const double> floors, std::size_t i) {
+  return MedianOf(floors.subspan(i * kWindows / 3, kWindows / 3));
+}
+
+bool Flattens(std::span<const double> floors, const GrowthEvidence& evidence) {
+  const double before = evidence.early_rise_bytes;
+  const double after = evidence.late_rise_bytes;
   if (after < kFlatteningRatio * before) return true;
   if (after > kSteadyRatio * before) return false;
   std::array<double, kWindows - 1> rises;
@@ -106,20 +102,27 @@ bool Flattens(std::span<const double> floors) {
   return MannKendallScore(rises) < -kBendScore;
 }
 
-// Whether the callsite was as high before the window began and came back.
-bool SeenBefore(const FloorHistory& history, std::size_t tier,
-                std::uint64_t begin_ns, double floor, double slope) {
+// Whether it stood as high before the window began and came back.
+bool StoodBefore(const FloorHistory& history, std::size_t tier,
+                 std::uint64_t begin_ns, double floor) {
   for (std::size_t i = tier; i < FloorHistory::kTiers; ++i) {
     const auto before = history.HighestBefore(i, begin_ns);
-    if (!before) continue;
-    // A wide bucket's floor lies below a crest by up to two widths of climb.
-    const double blur =
-        i <= tier + kNearTiers
-            ? 2 * slope * static_cast<double>(history.width_ns(i)) / 1e9
-            : 0;
-    if (floor <= static_cast<double>(*before) + blur) return true;
+    if (before && floor <= static_cast<double>(*before)) return true;
   }
   return false;
+}
+
+// Whether it was as high before the window began without being so in its first
+// three quarters: a rise that is part of one swing, not one over several.
+bool PeakedBefore(const FloorHistory& history,
+                  std::span<const FloorBucket> buckets, std::uint64_t begin_ns,
+                  double floor) {
+  const auto before = history.PeakBefore(begin_ns);
+  if (!before || floor > static_cast<double>(*before)) return false;
+  const auto early = buckets.first(buckets.size() / 4 * 3);
+  const std::uint64_t peak =
+      std::ranges::max(early, {}, &FloorBucket::peak_bytes).peak_bytes;
+  return static_cast<double>(peak) < floor;
 }
 
 // Whether blocks come and go, and more of them by as much as the floor rose.
@@ -157,11 +160,13 @@ GrowthShape ShapeOf(const FloorHistory& history, std::size_t tier,
       evidence.bytes_per_second <= 0) {
     return GrowthShape::kFlat;
   }
-  if (!RoseInEachQuarter(buckets)) return GrowthShape::kUneven;
-  if (Flattens(windows.bytes)) return GrowthShape::kFlattening;
+  if (!RoseInEachQuarter(buckets, options.quarter_share)) {
+    return GrowthShape::kUneven;
+  }
+  if (Flattens(windows.bytes, evidence)) return GrowthShape::kFlattening;
   const std::uint64_t begin_ns = buckets.front().slot * history.width_ns(tier);
-  if (SeenBefore(history, tier, begin_ns, windows.bytes.back(),
-                 evidence.bytes_per_second)) {
+  if (StoodBefore(history, tier, begin_ns, windows.bytes.back()) ||
+      PeakedBefore(history, buckets, begin_ns, windows.bytes.back())) {
     return GrowthShape::kSeenBefore;
   }
   if (RisesWithLoad(buckets, windows.bytes)) return GrowthShape::kWithLoad;
@@ -201,9 +206,11 @@ GrowthJudgement JudgeGrowth(const FloorHistory& history, std::size_t tier,
                             const GrowthOptions& options) {
   GrowthJudgement judgement;
   const std::vector<FloorBucket> all = history.Buckets(tier);
-  const std::size_t count = all.size() / kWindows * kWindows;
+  const std::size_t count =
+      std::min(all.size(), options.most_buckets) / kWindows * kWindows;
   const std::uint64_t window_ns = count * history.width_ns(tier);
-  if (count < kMinimumBuckets || window_ns < options.minimum_window_ns) {
+  if (count < options.minimum_buckets ||
+      window_ns < options.minimum_window_ns) {
     return judgement;
   }
   const auto buckets = std::span(all).last(count);
@@ -220,6 +227,9 @@ GrowthJudgement JudgeGrowth(const FloorHistory& history, std::size_t tier,
   if (evidence.score >= kMinimumScore) {
     evidence.bytes_per_second = SlopeOf(windows.bytes, windows.width_ns);
     evidence.objects_per_second = SlopeOf(windows.objects, windows.width_ns);
+    const double middle = ThirdOf(windows.bytes, 1);
+    evidence.early_rise_bytes = middle - ThirdOf(windows.bytes, 0);
+    evidence.late_rise_bytes = ThirdOf(windows.bytes, 2) - middle;
   }
   judgement.shape = ShapeOf(history, tier, buckets, windows, evidence, options);
   return judgement;

@@ -9,8 +9,9 @@
 //               callsite never went again did not rise: steps, one burst, and
 //               every sawtooth, batch or day that fits the window
 //   flattening  it rises ever more slowly: a warm-up, a cache that fills
-//   seen before floors as high lie before the window, and it came back from
-//               them: the way up of a long period
+//   seen before floors as high lie before the window, or peaks without any in
+//               the window, and it came back from them: the way up of a long
+//               period
 //   with load   blocks come and go, and the floor rose no more than the rate
 //               of allocations did
 //   growing     none of these
@@ -57,6 +58,10 @@ struct GrowthEvidence {
   std::size_t rounds = 0;       // floors but the first
   std::size_t rounds_rose = 0;  // that lie above the one before
   double score = 0;             // Mann-Kendall's, in standard deviations
+  // Within the window, from its first to its second third and from there to the
+  // last: equal where it is steady, the second smaller where it slows down.
+  double early_rise_bytes = 0;
+  double late_rise_bytes = 0;
 
   // If it goes on like this.
   [[nodiscard]] double bytes_in_an_hour() const {
@@ -72,6 +77,11 @@ struct GrowthOptions {
   // No word on windows that are shorter: every program grows for a while.
   std::uint64_t minimum_window_ns = 180 * kSecondNs;
   std::uint64_t minimum_rise_bytes = 1024;
+  // The last buckets of the tier that are looked at: multiples of twelve.
+  std::size_t minimum_buckets = 24;
+  std::size_t most_buckets = FloorHistory::kBuckets;
+  // Of the mean rise of the first three quarters: what each quarter must have.
+  double quarter_share = 0.2;
 };
 
 struct GrowthJudgement {

@@ -44,6 +44,19 @@ Json AgeJson(const AgeEvidence& age, Figures figures) {
           {"older_bytes_at_least", age.older_bytes}};
 }
 
+Json TrendJson(const ProcessLeakView& leaks, Figures figures) {
+  const TrendView& trend = leaks.trend;
+  Json json = {{"score", trend.score}};
+  if (!trend.growth) return json;
+  json["reason"] = ReasonOf(trend, leaks.suspects, figures);
+  json["window_seconds"] = Seconds(trend.growth->window_ns);
+  json["bytes_per_second"] = trend.growth->bytes_per_second;
+  if (trend.exhaustion_seconds) {
+    json["exhaustion_seconds"] = *trend.exhaustion_seconds;
+  }
+  return json;
+}
+
 Json StackJson(const LedgerSnapshot& snapshot, std::uint32_t callsite,
                FrameNames& names) {
   Json stack = Json::array();
@@ -100,6 +113,8 @@ Json LeaksJson(const ProcessLeakView& leaks, FrameNames& names) {
   json["estimated"] = snapshot.estimated();
   json["looked_seconds"] = Seconds(leaks.looked_ns);
   json["watched_callsites"] = leaks.watched;
+  json["trend"] = TrendJson(
+      leaks, snapshot.estimated() ? Figures::kEstimated : Figures::kExact);
   json["suspects"] = Json::array();
   for (const Suspect& suspect : leaks.suspects) {
     json["suspects"].push_back(SuspectJson(suspect, snapshot, names));

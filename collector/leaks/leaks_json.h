@@ -3,6 +3,8 @@
 //
 //   {"process": "redis-server", "pid": …, "live_bytes": …, "estimated": false,
 //    "looked_seconds": …, "watched_callsites": …,
+//    "trend": {"score": …, "reason": "…", "window_seconds": …,
+//      "bytes_per_second": …, "exhaustion_seconds": …},
 //    "suspects": [{"callsite": "…", "function": …, "module": …, "file": …,
 //      "line": …, "state": "new", "live_bytes": …, "live_objects": …,
 //      "allocations": …, "frees": …, "named_seconds_ago": …,
@@ -15,6 +17,9 @@
 //         "freed": …, "kept_at_least": …, "older_than_seconds": …,
 //         "older_objects_at_least": …, "older_bytes_at_least": …}],
 //      "stack": [{"function", "module", "file", "line", "inlined"}, …]}, …]}
+//
+// "trend" has nothing but a score of 0 where nothing grows, and no
+// "exhaustion_seconds" without a forecast.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -45,9 +45,23 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
         SuspectOf(group, watched, *tier, account, *snapshot, names));
   }
   SortSuspects(view->suspects);
+  view->trend = Trend(*snapshot);
   view->watched = watches_.size();
   view->looked_ns = now - first_ns_;
   view->snapshot = std::move(snapshot);
+  return view;
+}
+
+TrendView ProcessLeaks::Trend(const LedgerSnapshot& snapshot) {
+  trend_.Add(snapshot.taken_monotonic_ns, snapshot.totals,
+             options_.headroom ? options_.headroom(snapshot.identity.pid)
+                               : std::nullopt);
+  TrendView view;
+  if (const GrowthEvidence* const growth = trend_.growth()) {
+    view.growth = *growth;
+  }
+  view.score = trend_.score();
+  view.exhaustion_seconds = trend_.exhaustion_seconds();
   return view;
 }
 

@@ -2,13 +2,15 @@
 // The suspects of one process: which callsites are watched, and what the
 // watches say. Watched are those whose live bytes rose most of late, so that a
 // small leak in a program with a thousand large tables gets its watch, and no
-// program gets more than its share of memory.
+// program gets more than its share of memory; and whether the program grows as
+// a whole.
 //
 // Thread safety: Update from one thread at a time; views from any.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -17,6 +19,7 @@
 
 #include "collector/leaks/age_evidence.h"
 #include "collector/leaks/callsite_watch.h"
+#include "collector/leaks/process_trend.h"
 #include "collector/leaks/suspect_rules.h"
 #include "collector/ledger/process_account.h"
 
@@ -39,9 +42,17 @@ struct Acquitted {
   GrowthJudgement judgement;
 };
 
+// What ProcessTrend says at the sample.
+struct TrendView {
+  std::optional<GrowthEvidence> growth;  // none: nothing grows
+  double score = 0;
+  std::optional<double> exhaustion_seconds;
+};
+
 struct ProcessLeakView {
   std::shared_ptr<const LedgerSnapshot> snapshot;
   std::vector<Suspect> suspects;  // as SortSuspects
+  TrendView trend;
   std::size_t watched = 0;
   std::uint64_t looked_ns = 0;  // since the first snapshot
 };
@@ -49,9 +60,12 @@ struct ProcessLeakView {
 struct LeakOptions {
   GrowthOptions growth;
   std::uint64_t base_width_ns = FloorHistory::kBaseWidthNs;
-  // Callsites under watch per process; 18 KB each.
+  // Callsites under watch per process; 20 KB each.
   std::size_t watch_limit = 128;
   SuspectRules rules;
+  // By how many bytes a process can grow, by pid; none where that is not known.
+  // May be empty: there are no forecasts then. Called by Update.
+  std::function<std::optional<std::uint64_t>(std::uint32_t pid)> headroom;
 };
 
 class ProcessLeaks {
@@ -96,7 +110,10 @@ class ProcessLeaks {
   std::vector<Candidate> BookRises(std::span<const CallsiteAccount> accounts);
   void Admit(std::vector<Candidate> candidates);
 
+  TrendView Trend(const LedgerSnapshot& snapshot);
+
   const LeakOptions& options_;
+  ProcessTrend trend_;
   std::uint64_t first_ns_ = 0;
   std::uint64_t epoch_ = 0;
   std::vector<Lowest> lowest_;                      // by group of the account

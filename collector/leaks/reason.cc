@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/leaks/reason.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -29,6 +30,23 @@ std::string TimeText(std::uint64_t nanoseconds) {
     return absl::StrFormat("%d min %02d s", seconds / 60, seconds % 60);
   }
   return absl::StrFormat("%d h %02d min", seconds / 3600, seconds / 60 % 60);
+}
+
+// Of those that carry a tenth or more, the first three.
+constexpr std::size_t kNamedCarriers = 3;
+constexpr double kNamedShare = 0.1;
+
+std::string CarriersText(std::span<const Suspect> suspects, double rate) {
+  std::string text;
+  std::size_t named = 0;
+  for (const Suspect& suspect : suspects) {
+    const double share = suspect.growth.bytes_per_second / rate;
+    if (named == kNamedCarriers || share < kNamedShare) break;
+    absl::StrAppend(&text, named++ == 0 ? "carried by " : ", ",
+                    suspect.callsite.name.function, " (",
+                    absl::StrFormat("%.0f", 100 * std::min(share, 1.0)), " %)");
+  }
+  return named != 0 ? text : "no callsite carries it alone";
 }
 
 std::string_view About(Figures figures) {
@@ -68,6 +86,22 @@ std::string ReasonOf(const AgeEvidence& age, Figures figures) {
   return absl::StrCat(text, "; at least ", age.older_objects, " blocks (",
                       BytesText(static_cast<double>(age.older_bytes)),
                       ") are older than ", TimeText(age.older_than_ns));
+}
+
+std::string ReasonOf(const TrendView& trend, std::span<const Suspect> suspects,
+                     Figures figures) {
+  const GrowthEvidence& growth = *trend.growth;
+  std::string text = absl::StrCat(
+      "the floor of the process' live bytes rose over ",
+      TimeText(growth.window_ns), ", by ", std::string(About(figures)),
+      BytesText(growth.bytes_per_second), "/s");
+  if (trend.exhaustion_seconds) {
+    absl::StrAppend(
+        &text, "; at that pace its memory is used up in ",
+        TimeText(static_cast<std::uint64_t>(*trend.exhaustion_seconds * 1e9)));
+  }
+  return absl::StrCat(text, "; ",
+                      CarriersText(suspects, growth.bytes_per_second));
 }
 
 }  // namespace heapledger::collector

@@ -2,10 +2,12 @@
 // Evidence in words: one sentence each, with its figures and no verdict.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "collector/leaks/age_evidence.h"
 #include "collector/leaks/growth_evidence.h"
+#include "collector/leaks/process_leaks.h"
 
 namespace heapledger::collector {
 
@@ -16,5 +18,11 @@ enum class Figures { kExact, kEstimated };
 [[nodiscard]] std::string ReasonOf(const GrowthEvidence& growth,
                                    Figures figures);
 [[nodiscard]] std::string ReasonOf(const AgeEvidence& age, Figures figures);
+
+// Of a process that grows, with the suspects that carry the growth.
+// REQUIRES: trend.growth.
+[[nodiscard]] std::string ReasonOf(const TrendView& trend,
+                                   std::span<const Suspect> suspects,
+                                   Figures figures);
 
 }  // namespace heapledger::collector

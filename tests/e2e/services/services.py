@@ -65,13 +65,14 @@ class Experiment:
                                         dir="/dev/shm")
         self.started = []
 
-    def start(self, seconds):
+    def start(self, seconds, speed=1):
         environment = dict(os.environ, LD_PRELOAD=self.shim,
                            HEAPLEDGER_DIR=self.ledgers)
         pids = {}
         for name in SERVICES:
             process = subprocess.Popen(
-                [os.path.join(self.programs, name), str(seconds)],
+                [os.path.join(self.programs, name), str(seconds),
+                 str(speed)],
                 env=environment, stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL)
             self.started.append(process)

@@ -15,17 +15,17 @@ namespace {
 using testing::FakeNames;
 using testing::SnapshotMaker;
 
-// Seven minutes of a process with two leaks: f1 loses 10 blocks of 100 bytes a
+// Minutes of a process with two leaks: f1 loses 10 blocks of 100 bytes a
 // second, f2 one of 64.
 class LeakCollectorTest : public ::testing::Test {
  protected:
-  void Live(LeakOptions options) {
+  void Live(LeakOptions options, std::uint64_t seconds = 400) {
     leaks_ = std::make_unique<HostLeaks>(std::move(options));
     SnapshotMaker maker;
     const auto fast = maker.AddCallsite({1});
     const auto slow = maker.AddCallsite({2});
     HostAccounts accounts({}, &names_);
-    for (std::uint64_t t = 0; t < 400; ++t) {
+    for (std::uint64_t t = 0; t < seconds; ++t) {
       maker.counters(fast).allocated_objects += 10;
       maker.counters(fast).allocated_bytes += 1000;
       maker.counters(slow).allocated_objects += 1;
@@ -79,6 +79,25 @@ TEST_F(LeakCollectorTest, ShowsSuspectsByEvidence) {
   // Half of the last windows' blocks are older than half a window.
   EXPECT_GT(series.at("heapledger_leak_suspect_objects f2 age"), 100);
   EXPECT_LT(series.at("heapledger_leak_suspect_objects f2 age"), 300);
+}
+
+TEST_F(LeakCollectorTest, ShowsHowTheProcessGrows) {
+  LeakOptions options;
+  options.headroom = [](std::uint32_t pid) {
+    return pid == 42 ? std::optional<std::uint64_t>(1'000'000) : std::nullopt;
+  };
+  Live(options);
+  auto series = Series();
+  EXPECT_EQ(series.at("heapledger_heap_leak_score"), 0) << "it is too early";
+  EXPECT_FALSE(
+      series.contains("heapledger_heap_floor_growth_bytes_per_second"));
+  Live(options, 1600);
+  series = Series();
+  EXPECT_GT(series.at("heapledger_heap_leak_score"), 0.2);
+  EXPECT_NEAR(series.at("heapledger_heap_floor_growth_bytes_per_second"), 1064,
+              20);
+  EXPECT_NEAR(series.at("heapledger_heap_exhaustion_seconds"), 1'000'000 / 1064,
+              200);
 }
 
 TEST_F(LeakCollectorTest, ShowsTheFastestWhereThereAreTooMany) {

@@ -57,7 +57,23 @@ TEST(FloorHistoryTest, HoldsADayInMemoryThatDoesNotGrow) {
   }
   EXPECT_GT(FloorHistory::kBuckets * history.width_ns(4),
             24 * 3600 * kSecondNs);
-  EXPECT_LE(sizeof(FloorHistory), 18'000U);
+  EXPECT_LE(sizeof(FloorHistory), 20'000U);
+}
+
+TEST(FloorHistoryTest, KeepsPeaksAsLongAsFloors) {
+  FloorHistory history;
+  EXPECT_FALSE(history.PeakBefore(kBegin));
+  EXPECT_EQ(history.PeakSince(0, 0), 0U);
+  for (std::uint64_t t = 0; t < 3600; ++t) {
+    history.Add(kBegin + t * kSecondNs, Live(t == 100    ? 900
+                                             : t == 3599 ? 70
+                                                         : 5));
+  }
+  // Long gone from the finest tier, and not from the coarse ones.
+  EXPECT_EQ(history.PeakBefore(kBegin + 3500 * kSecondNs), 900U);
+  EXPECT_FALSE(history.PeakBefore(kBegin + 90 * kSecondNs));
+  EXPECT_EQ(history.PeakSince(2, kBegin + 3000 * kSecondNs), 70U);
+  EXPECT_EQ(history.PeakSince(2, kBegin), 900U);
 }
 
 TEST(FloorHistoryTest, LeavesOutWhatLiesBeforeATimeWithoutSamples) {

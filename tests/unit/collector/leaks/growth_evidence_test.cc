@@ -105,5 +105,17 @@ TEST(GrowthEvidenceTest, HoldsBackWhereItCameDownFromBefore) {
   EXPECT_EQ(Judged(900 + 800, ramps).shape, GrowthShape::kSeenBefore);
 }
 
+TEST(GrowthEvidenceTest, TellsARiseWithinASwingFromOneOverSeveral) {
+  // Peaks of a second, which no floor shows, and a rise that begins at 800 s.
+  const auto with_peaks_until = [](int end) {
+    return [end](int t) {
+      return t % 30 == 0 && t < end ? 10'000 : 1000 + 5 * std::max(t - 800, 0);
+    };
+  };
+  EXPECT_EQ(Judged(1200, with_peaks_until(800)).shape,
+            GrowthShape::kSeenBefore);
+  EXPECT_EQ(Judged(1200, with_peaks_until(1200)).shape, GrowthShape::kGrowing);
+}
+
 }  // namespace
 }  // namespace heapledger::collector

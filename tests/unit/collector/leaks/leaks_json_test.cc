@@ -29,12 +29,26 @@ TEST(LeaksJsonTest, HasEveryFigureOfASuspect) {
   suspect.growth.bytes_per_second = 8;
   suspect.age = AgeEvidence();
   suspect.named_monotonic_ns = 70 * kSecondNs;
+  view.trend.growth = GrowthEvidence();
+  view.trend.growth->window_ns = 1800 * kSecondNs;
+  view.trend.growth->bytes_per_second = 10;
+  view.trend.score = 0.5;
+  view.trend.exhaustion_seconds = 600;
 
   const auto json = LeaksJson(view, names);
   EXPECT_EQ(json["process"], "server");
   EXPECT_EQ(json["pid"], 42);
   EXPECT_EQ(json["looked_seconds"], 80);
   EXPECT_EQ(json["watched_callsites"], 3);
+  const auto& trend = json["trend"];
+  EXPECT_EQ(trend["score"], 0.5);
+  EXPECT_EQ(trend["window_seconds"], 1800);
+  EXPECT_EQ(trend["bytes_per_second"], 10);
+  EXPECT_EQ(trend["exhaustion_seconds"], 600);
+  EXPECT_EQ(trend["reason"],
+            "the floor of the process' live bytes rose over 30 min 00 s, by "
+            "10 B/s; at that pace its memory is used up in 10 min 00 s; "
+            "carried by Leak (80 %)");
   const auto& one = json["suspects"].at(0);
   EXPECT_EQ(one["callsite"], "0000000000000abc");
   EXPECT_EQ(one["state"], "known");
@@ -47,6 +61,15 @@ TEST(LeaksJsonTest, HasEveryFigureOfASuspect) {
   EXPECT_EQ(one["evidence"][1]["kind"], "age");
   ASSERT_EQ(one["stack"].size(), 2U);
   EXPECT_EQ(one["stack"][1]["function"], "f2");
+}
+
+TEST(LeaksJsonTest, HasNothingToSayOfAProcessThatDoesNotGrow) {
+  testing::SnapshotMaker maker;
+  testing::FakeNames names;
+  ProcessLeakView view;
+  view.snapshot = maker.At(kSecondNs);
+  EXPECT_EQ(LeaksJson(view, names)["trend"],
+            nlohmann::ordered_json({{"score", 0.0}}));
 }
 
 }  // namespace

@@ -106,6 +106,25 @@ TEST_F(ProcessLeaksTest, FindsItAmongTablesThatWereBuiltUpMeanwhileToo) {
   EXPECT_EQ(view->suspects[0].callsite.name.function, "f5000");
 }
 
+TEST_F(ProcessLeaksTest, ForecastsFromTheHeadroomOfTheProcess) {
+  // 300 MB, of which 100 kB a second are used up.
+  const auto leak = maker_.AddCallsite({2});
+  options_.headroom = [&](std::uint32_t) {
+    return std::optional<std::uint64_t>(300'000'000 -
+                                        maker_.counters(leak).live_bytes());
+  };
+  std::shared_ptr<const ProcessLeakView> view;
+  for (int t = 0; t < 1700; ++t) {
+    Keep(maker_.counters(leak), 1, 100'000);
+    view = Next();
+  }
+  ASSERT_TRUE(view->trend.growth);
+  EXPECT_NEAR(view->trend.growth->bytes_per_second, 100'000, 100);
+  ASSERT_TRUE(view->trend.exhaustion_seconds);
+  EXPECT_NEAR(*view->trend.exhaustion_seconds, 1300, 20);
+  EXPECT_GT(view->trend.score, 0.1);
+}
+
 TEST(HostLeaksTest, KeepsWhatRunsAndForgetsTheRest) {
   SnapshotMaker maker;
   FakeNames names;
