@@ -37,7 +37,7 @@ std::optional<ProcessMemory> ParseStatus(std::string_view text) {
                        .data = data.value_or(0) + stack.value_or(0)};
 }
 
-std::optional<ProcessStat> ParseStat(std::string_view text) {
+std::optional<StatFields> ParseStat(std::string_view text) {
   // "pid (comm) S ppid …": comm may hold blanks and parentheses itself.
   const std::size_t open = text.find('(');
   const std::size_t close = text.rfind(')');
@@ -48,7 +48,7 @@ std::optional<ProcessStat> ParseStat(std::string_view text) {
   // Counted as in proc(5), where the state is field 3.
   constexpr int kState = 3, kMinorFaults = 10, kMajorFaults = 12,
                 kStartTime = 22;
-  ProcessStat stat;
+  StatFields stat;
   stat.comm = text.substr(open + 1, close - open - 1);
   std::string_view rest = text.substr(close + 1);
   for (int field = kState; field <= kStartTime; ++field) {

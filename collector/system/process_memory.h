@@ -30,7 +30,7 @@ struct ProcessMemory {
   [[nodiscard]] std::uint64_t shared() const { return file + shmem; }
 };
 
-struct ProcessStat {
+struct StatFields {
   std::string comm;
   char state = '?';
   std::uint64_t minor_faults = 0;
@@ -42,7 +42,7 @@ struct ProcessStat {
 // given its memory back already.
 [[nodiscard]] std::optional<ProcessMemory> ParseStatus(std::string_view text);
 // Of /proc/PID/stat.
-[[nodiscard]] std::optional<ProcessStat> ParseStat(std::string_view text);
+[[nodiscard]] std::optional<StatFields> ParseStat(std::string_view text);
 // RLIMIT_AS (soft) of /proc/PID/limits; none where it is unlimited.
 [[nodiscard]] std::optional<std::uint64_t> ParseAddressSpaceLimit(
     std::string_view text);

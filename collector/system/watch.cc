@@ -26,7 +26,7 @@ constexpr std::chrono::seconds kShortestPause{2};
 // A search costs one per cent of the time until the next at most.
 constexpr int kPausePerSearch = 100;
 
-std::optional<ProcessStat> ReadStat(const std::string& directory) {
+std::optional<StatFields> ReadStat(const std::string& directory) {
   const auto text = ReadSmallFile(directory + "/stat");
   if (!text.ok()) return std::nullopt;
   auto stat = ParseStat(*text);
