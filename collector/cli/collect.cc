@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -151,6 +152,18 @@ EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
   return options;
 }
 
+// How much more memory a process can have, as of the last look at the system.
+std::function<std::optional<std::uint64_t>(std::uint32_t)> HeadroomFrom(
+    const SystemSource* system) {
+  return [system](std::uint32_t pid) -> std::optional<std::uint64_t> {
+    const auto view = system->view();
+    const auto target =
+        std::ranges::find(view->targets, pid, &TargetSample::pid);
+    if (target == view->targets.end()) return std::nullopt;
+    return target->headroom;
+  };
+}
+
 // Null where no baseline is asked for.
 absl::StatusOr<std::unique_ptr<BaselineKeeper>> KeeperFor(
     const Arguments& arguments, const HostSource* source,
@@ -208,6 +221,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   HostSource source;
   SystemSource system;
   HttpServer server(*options);
+  leak_options->headroom = HeadroomFrom(&system);
   HostLeaks leaks(*leak_options);
   CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
   SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
