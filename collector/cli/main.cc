@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/cli/help_screen.h"
 #include "collector/cli/output.h"
 #include "collector/cli/verb.h"
 
@@ -50,7 +51,10 @@ int Dispatch(int argc, char** argv) {
   app.add_flag("-v,--verbose", line.verbosity, "More detail");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer("Example: heapledger run -- ls -lR /usr/include");
+  app.footer(
+      "Every verb has --help, -q (only data, no words) and -v (more detail).\n"
+      "Example: heapledger run -- ls -lR /usr/include");
+  app.formatter(MakeHelpScreen());
   const Verb verbs[] = {
       AddRun(app, line),      AddGate(app, line),   AddPs(app, line),
       AddTop(app, line),      AddReport(app, line), AddLeaks(app, line),
