@@ -115,8 +115,7 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
 }
 
 void Endpoints::AddLogs(const logs::LogWatch* watch, HttpServer* server) {
-  registry_.Add("logs", MakeLogCollector(source_, watch));
-  AddPage("/metrics/logs", "logs", server);
+  registry_.Add("memory", MakeLogCollector(source_, watch));
   server->Handle("/api/v1/logs", HttpMethod::kGet, RunOn::kWorker,
                  [watch](const HttpRequest& request) {
                    const auto since = SinceOf(request.query);
@@ -128,8 +127,7 @@ void Endpoints::AddLogs(const logs::LogWatch* watch, HttpServer* server) {
 
 void Endpoints::AddBaseline(const BaselineSource& baseline,
                             HttpServer* server) {
-  registry_.Add("baseline", MakeBaselineCollector(baseline));
-  AddPage("/metrics/baseline", "baseline", server);
+  registry_.Add("memory", MakeBaselineCollector(baseline));
   server->Handle("/api/v1/baseline", HttpMethod::kGet, RunOn::kWorkerShared,
                  [document = baseline.document](const HttpRequest&) {
                    return JsonAnswer(*document());

@@ -42,8 +42,8 @@ class Endpoints {
             const SystemSource* system, const HostLeaks* leaks,
             HttpServer* server);
 
-  // What collect does only if asked to: their families, /metrics/logs and
-  // /api/v1/logs, /api/v1/baseline. Before HttpServer::Start(); `watch` must
+  // What collect does only if asked to: their families on the page of memory,
+  // /api/v1/logs and /api/v1/baseline. Before HttpServer::Start(); `watch` must
   // outlive the server's running.
   void AddLogs(const logs::LogWatch* watch, HttpServer* server);
   void AddBaseline(const BaselineSource& baseline, HttpServer* server);

@@ -75,6 +75,27 @@ constexpr Alert kAlerts[] = {
       "- Raise the limit, take load away, or restart in order.\n",
       "A burst that ends by itself after more than 6 minutes. Lower "
       "`exhaustion_imminent`.\n"}},
+    {"MemoryExhaustionForecast",
+     "memory:exhaustion_forecast_seconds < ${exhaustion_forecast}",
+     "0s",
+     "5m",
+     Severity::kCritical,
+     Team::kInfrastructure,
+     "{{ $labels.process }} leaks into its limit in {{ $value | "
+     "humanizeDuration }}",
+     "{{ $labels.process }} (pid {{ $labels.pid }}) on {{ $labels.instance }} "
+     "will have used up its memory in {{ $value | humanizeDuration }}: what it "
+     "holds at the lowest keeps rising.",
+     "Take a snapshot, then restart in order before that time.",
+     {"The collector sees the live bytes once a second, and the lowest of each "
+      "span of\ntime rises through every swing; it asks for minutes of that "
+      "before it says so.\n",
+      "- `/api/v1/leaks`: `trend` names the callsites that carry the growth.\n"
+      "- `heapledger leaks PID -v`: figures, reasons and whole stacks.\n",
+      "- `heapledger snapshot PID -o heap.hl`: the evidence.\n"
+      "- Raise the limit, take load away, or restart in order.\n",
+      "The way up of a day that the collector has not seen before. Lower "
+      "`exhaustion_forecast`.\n"}},
     {"MemoryExhaustionPredicted",
      "memory:headroom_bytes / (memory:usage_rate_15m > 0)"
      " < ${exhaustion_predicted}\n"

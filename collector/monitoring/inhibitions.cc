@@ -20,6 +20,10 @@ constexpr Inhibition kInhibitions[] = {
      "MemoryGrowthRateHigh|MemoryGrowthRateCritical|HeapGrowthSustained|"
      "MemoryExhaustionPredicted",
      kProcess},
+    {"MemoryExhaustionForecast",
+     "MemoryGrowthRateHigh|MemoryGrowthRateCritical|HeapGrowthSustained|"
+     "MemoryExhaustionPredicted",
+     kProcess},
     {"MemoryGrowthRateCritical", "MemoryGrowthRateHigh", kProcess},
     {"MemoryStallFull", "MemoryStall", "instance,scope,cgroup"},
     {"HeapledgerDown", "HeapledgerDataStale", "instance"},

@@ -57,6 +57,8 @@ constexpr Metric kMetrics[] = {
     {"heapledger_leak_suspect_bytes", kGauge,
      "process,pid,callsite,function,module,evidence", "callsites",
      "bytes that the evidence of a leak is about"},
+    {"heapledger_heap_exhaustion_seconds", kGauge, "process,pid", "callsites",
+     "time until growth has used up what the process can have"},
     // Of a Python process.
     {"python_gc_time_seconds_total", kCounter, "process,pid,generation", "gc",
      "time in collections"},

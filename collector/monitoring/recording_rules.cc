@@ -127,6 +127,10 @@ constexpr RecordingRule kRules[] = {
      ")",
      "Bytes of a callsite that is suspected to leak, by the strongest\n"
      "evidence."},
+    {"memory:exhaustion_forecast_seconds",
+     "min by (instance, process, pid) (heapledger_heap_exhaustion_seconds)",
+     "Time until growth has used up what the process can have, as the\n"
+     "collector tells from a second's history; nothing without growth."},
     {"memory:callsite_place",
      "max by (instance, process, pid, callsite, file, line) (\n"
      "  heapledger_callsite_info{file!=\"\"}\n"

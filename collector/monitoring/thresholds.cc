@@ -27,6 +27,8 @@ constexpr Threshold kThresholds[] = {
      "MemoryExhaustionImminent: time left by the slope of 15 minutes"},
     {"exhaustion_predicted", Unit::kSeconds, 21600,
      "MemoryExhaustionPredicted: time left by the slopes of 15 and 30 minutes"},
+    {"exhaustion_forecast", Unit::kSeconds, 3000,
+     "MemoryExhaustionForecast: time left by the collector's forecast"},
     {"gc_ratio", Unit::kRatio, 0.10,
      "GCPerformanceDegraded: share of time in collections"},
     {"heap_growth", Unit::kBytes, 100 * kMiB,

@@ -146,7 +146,7 @@ class BaselineTest(harness.ShimTest):
         self.assertTrue(os.path.exists(self.file), "written at once")
         deadline = time.monotonic() + 60
         while True:
-            with urllib.request.urlopen(base + "/metrics/baseline",
+            with urllib.request.urlopen(base + "/metrics/memory",
                                         timeout=20) as answer:
                 page = answer.read().decode()
             if re.search(r"waiting_samples\{.*\} [1-9]", page):

@@ -71,7 +71,7 @@ class LogsTest(harness.ShimTest):
                 for record in logs["patterns"]}
 
     def metrics(self, base):
-        with urllib.request.urlopen(base + "/metrics/logs",
+        with urllib.request.urlopen(base + "/metrics/memory",
                                     timeout=20) as answer:
             return answer.read().decode()
 

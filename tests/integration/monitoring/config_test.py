@@ -22,7 +22,7 @@ def receivers(alert, severity):
     if alert.startswith("Heapledger"):
         return [DEFAULT]
     critical = ("MemoryUsageFatal", "MemoryStallFull", "MemoryOomKill",
-                "MemoryExhaustionImminent")
+                "MemoryExhaustionImminent", "MemoryExhaustionForecast")
     if severity == "critical" and alert in critical:
         return [CRITICAL, MEMORY]
     return [MEMORY]
