@@ -253,7 +253,8 @@ ScanReason Launch(LiveScan& live, std::uint32_t pause_ms) {
   LiveScan* const live = g_live.load(std::memory_order_acquire);
   if (live == nullptr) return;
   if (live->run != nullptr) {
-    live->run->scan.lot().DismissGuests();
+    // Nobody is parked here, nor asked to: those threads are its parent's.
+    if (!live->run->scan.lot().empty()) live->run->scan.lot().RestoreAction();
     live->run->env.ReleaseAll();
     raw::Unmap(live->run, sizeof *live->run);
   }
