@@ -70,4 +70,28 @@ std::string ReasonOf(const AgeEvidence& age, Figures figures) {
                       ") are older than ", TimeText(age.older_than_ns));
 }
 
+std::string ReasonOf(const UnreachableEvidence& unreachable) {
+  const LeakCounts& counts = unreachable.counts;
+  const auto blocks = [](std::uint64_t bytes, std::uint64_t objects) {
+    return absl::StrCat(objects, objects == 1 ? " block (" : " blocks (",
+                        BytesText(static_cast<double>(bytes)), ")");
+  };
+  std::string text = absl::StrCat(
+      "nothing points to ", blocks(counts.direct_bytes, counts.direct_objects));
+  if (counts.direct_objects == 0) text = "lost";
+  if (counts.indirect_objects != 0) {
+    absl::StrAppend(&text, counts.direct_objects == 0 ? " with" : ", and",
+                    counts.direct_objects == 0 ? " another callsite's blocks: "
+                                               : " to nothing but these from ",
+                    blocks(counts.indirect_bytes, counts.indirect_objects));
+  }
+  return unreachable.at_exit
+             ? absl::StrCat(text, ", when the program ended")
+             : absl::StrCat(
+                   text, ", by a scan that held the program up for ",
+                   absl::StrFormat(
+                       "%.1f ms",
+                       static_cast<double>(unreachable.pause_ns) / 1e6));
+}
+
 }  // namespace heapledger::collector

@@ -6,6 +6,7 @@
 
 #include "collector/leaks/age_evidence.h"
 #include "collector/leaks/growth_evidence.h"
+#include "collector/leaks/unreachable_evidence.h"
 
 namespace heapledger::collector {
 
@@ -16,5 +17,6 @@ enum class Figures { kExact, kEstimated };
 [[nodiscard]] std::string ReasonOf(const GrowthEvidence& growth,
                                    Figures figures);
 [[nodiscard]] std::string ReasonOf(const AgeEvidence& age, Figures figures);
+[[nodiscard]] std::string ReasonOf(const UnreachableEvidence& unreachable);
 
 }  // namespace heapledger::collector
