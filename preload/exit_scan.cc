@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "preload/exit_scan.h"
 
-#include <sys/syscall.h>
-
 #include <atomic>
 
-#include "preload/core/chunked_table.h"
-#include "preload/core/object_map.h"
+#include "preload/leak_book.h"
 #include "preload/lifecycle.h"
-#include "preload/proc_facts.h"
+#include "preload/live_scan.h"
 #include "preload/raw_io.h"
+#include "preload/seal.h"
 
 // Not in libc's headers. Those that glibc's own atexit() and at_quick_exit()
 // call.
@@ -20,7 +18,6 @@ extern "C" int __cxa_at_quick_exit(void (*handler)(void*), void* object);
 namespace heapledger::preload {
 namespace {
 
-using ledger::LeakCell;
 using ledger::ScanReason;
 using ledger::ScanState;
 
@@ -29,10 +26,8 @@ enum class Phase : std::uint32_t { kPending, kScanning, kScanned, kBooked };
 // What an exit scan keeps; in private memory, where one is asked for.
 struct ExitScan {
   std::atomic<Phase> phase;
-  std::atomic<bool> sealed;
-  long filters;  // seccomp filters at the start; negative: unknown
   ReachResult result;
-  ChunkedTable<LeakCell, ledger::kMaxCallsites / 512> cells;
+  LeakBook<ledger::LeakCell> book;
 };
 
 constinit ExitScan* g_scan = nullptr;
@@ -41,58 +36,7 @@ constinit bool g_end_watched = false;
 ledger::Header& Header() { return g_books->file().header(); }
 
 void SetScanState(ScanState state, ScanReason reason) {
-  ledger::Header& header = Header();
-  header.scan_reason.store(static_cast<std::uint32_t>(reason),
-                           std::memory_order_relaxed);
-  // Release: pairs with the reader's acquire of the header, so that a complete
-  // scan has all its records.
-  header.scan_state.store(static_cast<std::uint32_t>(state),
-                          std::memory_order_release);
-}
-
-// Why the object map cannot be relied upon, or the scan not be risked.
-ScanReason ReasonNotToScan() {
-  const long filters = SeccompFilters();
-  if (filters >= 0 && g_scan->filters >= 0 && filters != g_scan->filters) {
-    return ScanReason::kSealed;
-  }
-  if (CurrentGate() < Gate::kAdaptive ||
-      g_process->armed_late.load(std::memory_order_relaxed)) {
-    return ScanReason::kNotExact;
-  }
-  const auto untracked =
-      static_cast<std::uint32_t>(ledger::Degraded::kUntrackedBlock);
-  if (Header().degraded[untracked].load(std::memory_order_relaxed) != 0) {
-    return ScanReason::kUntrackedBlock;
-  }
-  return ScanReason::kNone;
-}
-
-// One block of what was found, if it still lives. False without room.
-bool BookLeak(const scan::LeakedBlock& leak) {
-  const ObjectMap::Slot* const slot = g_books->objects().Find(leak.block);
-  if (slot == nullptr ||
-      slot->load(std::memory_order_relaxed) != leak.slot_word) {
-    return true;
-  }
-  const BlockRecord record = ObjectMap::Read(slot);
-  LeakCell* const cell = g_scan->cells.Ensure(g_books->file(), record.callsite);
-  if (cell == nullptr) return false;
-  auto& bytes = leak.direct != 0 ? cell->direct_bytes : cell->indirect_bytes;
-  auto& objects =
-      leak.direct != 0 ? cell->direct_objects : cell->indirect_objects;
-  bytes.fetch_add(record.bytes, std::memory_order_relaxed);
-  objects.fetch_add(1, std::memory_order_relaxed);
-  Header().scan_unreachable.fetch_add(1, std::memory_order_relaxed);
-  return true;
-}
-
-ScanReason BookLeaks(const ReachResult& result) {
-  if (result.reason != ScanReason::kNone) return result.reason;
-  for (std::uint64_t i = 0; i < result.leak_count; ++i) {
-    if (!BookLeak(result.leaks[i])) return ScanReason::kLedgerFull;
-  }
-  return ScanReason::kNone;
+  SetState(Header().scan, state, reason);
 }
 
 void AtEnd(void*) { ExitEnds(); }
@@ -110,7 +54,6 @@ void PrepareExitScan() {
   if (g_scan == nullptr) {
     return SetScanState(ScanState::kIncomplete, ScanReason::kNoMemory);
   }
-  g_scan->filters = SeccompFilters();
   SetScanState(ScanState::kPending, ScanReason::kNone);
 }
 
@@ -132,13 +75,9 @@ void WatchTheEnd() {
   __cxa_at_quick_exit(AtEnd, nullptr);
 }
 
-void ProgramSealsItself() {
-  if (g_scan != nullptr) g_scan->sealed.store(true, std::memory_order_relaxed);
-}
-
 void ExitBegins(const CallerState& caller) {
   if (g_scan == nullptr || CurrentGate() <= Gate::kOff) return;
-  if (g_scan->sealed.load(std::memory_order_relaxed)) {
+  if (HasSealedItself()) {
     return SetScanState(ScanState::kIncomplete, ScanReason::kSealed);
   }
   if (raw::Pid() != g_process->identity.pid) return;
@@ -149,19 +88,12 @@ void ExitBegins(const CallerState& caller) {
   }
   SetScanState(ScanState::kRunning, ScanReason::kNone);
   const std::uint64_t begin = raw::PreciseNs();
+  StopLiveScan();
   g_scan->result.reason = ReasonNotToScan();
   if (g_scan->result.reason == ScanReason::kNone) {
     g_scan->result = FindUnreachable(caller);
   }
-  const ReachResult& result = g_scan->result;
-  ledger::Header& header = Header();
-  header.scan_blocks.store(result.blocks, std::memory_order_relaxed);
-  header.scan_threads.store(result.threads, std::memory_order_relaxed);
-  header.scan_root_bytes.store(result.root_bytes, std::memory_order_relaxed);
-  header.scan_pause_ns.store(result.threads == 0 ? 0 : result.pause_ns,
-                             std::memory_order_relaxed);
-  header.scan_duration_ns.store(raw::PreciseNs() - begin,
-                                std::memory_order_relaxed);
+  WriteFacts(Header().scan, g_scan->result, raw::PreciseNs() - begin);
   g_scan->phase.store(Phase::kScanned, std::memory_order_release);
 }
 
@@ -172,7 +104,7 @@ void ExitEnds() {
                                              std::memory_order_acq_rel)) {
     return;
   }
-  const ScanReason reason = BookLeaks(g_scan->result);
+  const ScanReason reason = g_scan->book.Write(g_scan->result, Header().scan);
   SetScanState(reason == ScanReason::kNone ? ScanState::kComplete
                                            : ScanState::kIncomplete,
                reason);

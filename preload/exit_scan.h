@@ -33,7 +33,4 @@ void ExitBegins(const CallerState& caller);
 // Nothing of the program runs any more: books what is left of what was found.
 void ExitEnds();
 
-// The program gives up system calls (seccomp): a scan might get it killed.
-void ProgramSealsItself();
-
 }  // namespace heapledger::preload

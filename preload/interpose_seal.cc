@@ -4,9 +4,9 @@
 // reached by a jump, with all registers as they came.
 #include <sys/syscall.h>
 
-#include "preload/exit_scan.h"
 #include "preload/interpose.h"
 #include "preload/real_process.h"
+#include "preload/seal.h"
 
 using heapledger::preload::g_real_process;
 using heapledger::preload::ProgramSealsItself;

@@ -6,10 +6,12 @@
 #include <sys/syscall.h>
 
 #include "preload/exit_scan.h"
+#include "preload/live_scan.h"
 #include "preload/raw_io.h"
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
 #include "preload/real_process.h"
+#include "preload/seal.h"
 
 namespace heapledger::preload {
 
@@ -186,6 +188,7 @@ void StartImage(Cause cause) {
   }
   reason = OpenBooks(*process, ledger::kFirstCallsite);
   if (reason != OffReason::kNone) return GoOff(config, identity, reason);
+  CountFilters();
   g_process = process;
   process->armed_late = process->config.mode == ledger::Mode::kDormant;
   PublishSegment(process->segment);
@@ -232,6 +235,7 @@ void StartChild(Process& process) {
   process.identity.Read();
   process.identity.parent_pid = parent_identity.pid;
   process.identity.parent_start_time_ticks = parent_identity.start_time_ticks;
+  ForgetLiveScan();
   // Of the parent's threads only this one exists here.
   t_state = nullptr;
   process.threads.Reset(process.env);
@@ -316,6 +320,11 @@ std::uint32_t Seconds() {
   if (has(ledger::Control::kFullStacks) && process.has_clock) {
     process.full_until.store(Seconds() + kFullStacksSeconds,
                              std::memory_order_relaxed);
+  }
+  if (has(ledger::Control::kReapScan)) ReapLiveScan();
+  if (has(ledger::Control::kScan)) {
+    StartLiveScan(static_cast<std::uint32_t>((asked & ledger::kScanPauseMask) >>
+                                             ledger::kScanPauseShift));
   }
   header.control_ack.fetch_add(1, std::memory_order_release);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The modes other than exact with full stacks: sampled, adaptive depth,
 // dormant.
+#include "preload/ignored.h"
 #include "preload/raw_io.h"
 #include "preload/recorder.h"
 
@@ -92,7 +93,7 @@ std::uint32_t CutCallsite(std::uint64_t pc, std::uint64_t second_pc) {
 inline std::uint32_t GovernedCallsite(ThreadState* state,
                                       const unwind::Registers& caller,
                                       std::size_t bytes) {
-  if (!state->cost.exceeded()) return 0;
+  if (!state->cost.exceeded() || t_ignoring != 0) return 0;
   const std::uint64_t second_pc = SecondPc(state, caller);
   if (second_pc == 0) return 0;
   const std::uint64_t key = Governor::KeyOf(

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -14,14 +15,14 @@
 
 // What the handler returns to; the kernel asks for it.
 asm(".pushsection .text\n"
+    ".globl heapledger_sigreturn\n"
+    ".hidden heapledger_sigreturn\n"
     ".type heapledger_sigreturn, @function\n"
     "heapledger_sigreturn:\n"
     "  mov $15, %eax\n"  // rt_sigreturn
     "  syscall\n"
     ".size heapledger_sigreturn, . - heapledger_sigreturn\n"
     ".popsection\n");
-extern "C" __attribute__((visibility("hidden"))) void heapledger_sigreturn();
-
 namespace heapledger::preload {
 namespace {
 
@@ -29,7 +30,6 @@ using ledger::ScanReason;
 using State = ParkedThread::State;
 
 constexpr int kParkSignal = 32;
-constexpr std::uint64_t kRestorerFlag = 0x04000000;  // SA_RESTORER
 constexpr std::uint64_t kMillisecond = 1'000'000;
 // How long a parked thread may take to leave the handler.
 constexpr std::uint64_t kLeaveNs = 1000 * kMillisecond;
@@ -40,12 +40,13 @@ constinit std::atomic<ParkingLot*> g_lot{nullptr};
 
 long Address(const void* at) { return reinterpret_cast<long>(at); }
 
-void FutexWait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
+// 0, or a negative errno; without a timeout, for as long as it takes.
+long FutexWait(const std::atomic<std::uint32_t>& word, std::uint32_t value,
                std::uint64_t timeout_ns) {
   const timespec timeout{static_cast<time_t>(timeout_ns / 1'000'000'000),
                          static_cast<long>(timeout_ns % 1'000'000'000)};
-  raw::Call(SYS_futex, Address(&word), FUTEX_WAIT_PRIVATE, value,
-            timeout_ns == 0 ? 0 : Address(&timeout));
+  return raw::Call(SYS_futex, Address(&word), FUTEX_WAIT_PRIVATE, value,
+                   timeout_ns == 0 ? 0 : Address(&timeout));
 }
 
 void FutexWakeAll(const std::atomic<std::uint32_t>& word) {
@@ -57,26 +58,21 @@ void OnParkSignal(int signal, siginfo_t* info, void* context) {
   ParkingLot* const lot = g_lot.load(std::memory_order_acquire);
   if (lot == nullptr) return;
   auto* const thread = static_cast<ParkedThread*>(info->si_value.sival_ptr);
+  if (info->si_code == SI_QUEUE && lot->IsRestorer(thread)) {
+    return lot->RestoreAction();
+  }
   if (info->si_code != SI_QUEUE || !lot->Holds(thread)) {
     return lot->PassOn(signal, info, context);
   }
   lot->Arrive(thread, context);
 }
 
-// Whether a task has ended but is still listed.
-bool HasEnded(std::int32_t tid) {
-  char path[64];
-  ledger::NameBuilder(path, sizeof path)
-      .Text("/proc/thread-self/../")
-      .Number(static_cast<std::uint64_t>(tid))
-      .Text("/stat");
-  char text[256];
-  const long got = raw::ReadFile(path, text, sizeof text);
-  if (got <= 0) return got == -ENOENT || got == -ESRCH || got == 0;
-  long close = got - 1;
-  while (close > 0 && text[close] != ')') --close;
-  const char state = close + 2 < got ? text[close + 2] : '?';
-  return state == 'Z' || state == 'X' || state == 'x';
+// The thread pointer of the calling thread, where an instruction tells it: a
+// thread without one would fault in asking its own control block.
+std::uint64_t ReadThreadPointer() {
+  std::uint64_t pointer;
+  asm("rdfsbase %0" : "=r"(pointer));
+  return pointer;
 }
 
 struct LinuxDirectoryEntry {
@@ -90,9 +86,59 @@ struct LinuxDirectoryEntry {
 }  // namespace
 
 ScanReason ParkingLot::Park(std::uint64_t timeout_ns) {
-  pid_ = static_cast<std::int32_t>(raw::Call(SYS_getpid));
   own_tid_ = static_cast<std::int32_t>(raw::Call(SYS_gettid));
-  const std::uint64_t deadline = raw::PreciseNs() + timeout_ns;
+  SetTasks(static_cast<std::int32_t>(raw::Call(SYS_getpid)), true);
+  return ParkUntil(raw::PreciseNs() + timeout_ns);
+}
+
+void ParkingLot::Release() {
+  const bool all_came = LetGo();
+  AwaitLeaving();
+  // A signal still on its way must find a handler: its default is to kill.
+  if (!empty() && all_came) RestoreAction();
+}
+
+bool ParkingLot::AdmitGuests(std::int32_t pid) {
+  constexpr unsigned long kReadsSegmentBase = 1 << 1;  // HWCAP2_FSGSBASE
+  guests_ = true;
+  reads_thread_pointers_ = (getauxval(AT_HWCAP2) & kReadsSegmentBase) != 0;
+  SetTasks(pid, false);
+  return Install();
+}
+
+ScanReason ParkingLot::ParkGuests(std::uint64_t timeout_ns,
+                                  std::uint64_t leave_after_ns) {
+  leave_after_ns_ = leave_after_ns;
+  return ParkUntil(raw::PreciseNs() + timeout_ns);
+}
+
+bool ParkingLot::ReleaseGuests() {
+  const bool stayed = went_away_.load(std::memory_order_acquire) == 0;
+  if (LetGo()) {
+    AwaitLeaving();
+    HaveItRestored();
+  }
+  return stayed;
+}
+
+void ParkingLot::DismissGuests() {
+  if (!LetGo()) return;
+  AwaitLeaving();
+  if (!empty()) RestoreAction();
+}
+
+void ParkingLot::SetTasks(std::int32_t pid, bool own) {
+  pid_ = pid;
+  ledger::NameBuilder name(tasks_, sizeof tasks_);
+  // The process' own name shows nothing once its main thread has ended.
+  if (own) {
+    name.Text("/proc/thread-self/..");
+  } else {
+    name.Text("/proc/").Number(static_cast<std::uint64_t>(pid)).Text("/task");
+  }
+}
+
+ScanReason ParkingLot::ParkUntil(std::uint64_t deadline_ns) {
   for (;;) {
     const long fresh = AskNewThreads();
     if (fresh < 0) return refusal_;
@@ -100,41 +146,90 @@ ScanReason ParkingLot::Park(std::uint64_t timeout_ns) {
     // A thread that was not stopped may have made another one meanwhile.
     if (fresh == 0 && awaited == 0) return ScanReason::kNone;
     if (awaited == 0) continue;
-    if (raw::PreciseNs() > deadline) return ScanReason::kThreadMissed;
+    if (raw::PreciseNs() > deadline_ns) return ScanReason::kThreadMissed;
     WaitForArrivals();
   }
 }
 
-void ParkingLot::Release() {
-  bool all_came = true;
+bool ParkingLot::LetGo() {
+  // One more than there are, so that none is the last before all are counted.
+  late_.fetch_add(1, std::memory_order_acq_rel);
   for (std::uint32_t i = 0; i < count_; ++i) {
+    late_.fetch_add(1, std::memory_order_acq_rel);
     State asked = State::kAsked;
-    if (threads_[i].state.compare_exchange_strong(asked, State::kExcused,
-                                                  std::memory_order_acq_rel)) {
-      all_came = false;
+    if (!threads_[i].state.compare_exchange_strong(asked, State::kExcused,
+                                                   std::memory_order_acq_rel)) {
+      late_.fetch_sub(1, std::memory_order_acq_rel);
     }
   }
   released_.store(1, std::memory_order_release);
   FutexWakeAll(released_);
+  return late_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
+
+void ParkingLot::AwaitLeaving() const {
   const std::uint64_t deadline = raw::PreciseNs() + kLeaveNs;
   for (;;) {
     const std::uint32_t left = left_.load(std::memory_order_acquire);
-    if (left == arrived_.load(std::memory_order_acquire)) break;
+    if (left == arrived_.load(std::memory_order_acquire)) return;
     if (raw::PreciseNs() > deadline) return;
     FutexWait(left_, left, kMillisecond);
   }
-  // A signal still on its way must find a handler: its default is to kill.
-  if (!installed_ || !all_came) return;
+}
+
+void ParkingLot::RestoreAction() {
   raw::Call(SYS_rt_sigaction, kParkSignal, Address(&before_), 0,
             sizeof before_.mask);
+  installed_.store(false, std::memory_order_release);
+}
+
+void ParkingLot::HaveItRestored() {
+  constexpr int kWaits = 200;
+  bool sent = false;
+  ForEachTask([&](std::int32_t tid) { return !(sent = SendRestorer(tid)); });
+  for (int i = 0; sent && i < kWaits && !empty(); ++i) {
+    FutexWait(left_, left_.load(std::memory_order_acquire), kMillisecond);
+  }
+}
+
+bool ParkingLot::SendRestorer(std::int32_t tid) {
+  siginfo_t info = {};
+  info.si_signo = kParkSignal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = pid_;
+  info.si_value.sival_ptr = &restorer_;
+  return !HasEnded(tid) && raw::Call(SYS_rt_tgsigqueueinfo, pid_, tid,
+                                     kParkSignal, Address(&info)) == 0;
+}
+
+// Whether a task has ended but is still listed.
+bool ParkingLot::HasEnded(std::int32_t tid) const {
+  char path[96];
+  ledger::NameBuilder(path, sizeof path)
+      .Text(tasks_)
+      .Text("/")
+      .Number(static_cast<std::uint64_t>(tid))
+      .Text("/stat");
+  char text[256];
+  const long got = raw::ReadFile(path, text, sizeof text);
+  if (got <= 0) return got == -ENOENT || got == -ESRCH || got == 0;
+  long close = got - 1;
+  while (close > 0 && text[close] != ')') --close;
+  const char state = close + 2 < got ? text[close + 2] : '?';
+  return state == 'Z' || state == 'X' || state == 'x';
 }
 
 void ParkingLot::Arrive(ParkedThread* thread, const void* context) {
   State asked = State::kAsked;
   if (!thread->state.compare_exchange_strong(asked, State::kArriving,
                                              std::memory_order_acq_rel)) {
+    // Excused: the last of these gives guests' signal back.
+    if (late_.fetch_sub(1, std::memory_order_acq_rel) == 1 && guests_) {
+      RestoreAction();
+    }
     return;
   }
+  if (reads_thread_pointers_) thread->thread_pointer = ReadThreadPointer();
   const auto& machine = static_cast<const ucontext_t*>(context)->uc_mcontext;
   for (std::size_t i = 0; i < ParkedThread::kRegisters; ++i) {
     thread->registers[i] = static_cast<std::uint64_t>(machine.gregs[i]);
@@ -164,7 +259,10 @@ void ParkingLot::Arrive(ParkedThread* thread, const void* context) {
   arrived_.fetch_add(1, std::memory_order_acq_rel);
   FutexWakeAll(arrived_);
   while (released_.load(std::memory_order_acquire) == 0) {
-    FutexWait(released_, 0, 0);
+    if (FutexWait(released_, 0, leave_after_ns_) == -ETIMEDOUT) {
+      went_away_.fetch_add(1, std::memory_order_acq_rel);
+      break;
+    }
   }
   left_.fetch_add(1, std::memory_order_acq_rel);
   FutexWakeAll(left_);
@@ -177,31 +275,29 @@ void ParkingLot::PassOn(int signal, void* info, void* context) const {
 }
 
 bool ParkingLot::Install() {
-  if (installed_) return true;
+  if (!empty()) return true;
   g_lot.store(this, std::memory_order_release);
-  KernelAction ours;
-  ours.handler = reinterpret_cast<std::uint64_t>(&OnParkSignal);
-  ours.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | kRestorerFlag;
-  ours.restorer = reinterpret_cast<std::uint64_t>(&heapledger_sigreturn);
-  ours.mask = ~std::uint64_t{0};
-  installed_ = raw::Call(SYS_rt_sigaction, kParkSignal, Address(&ours),
-                         Address(&before_), sizeof ours.mask) == 0;
-  if (!installed_) refusal_ = ScanReason::kSignalRefused;
-  return installed_;
+  const KernelAction ours =
+      KernelAction::Of(reinterpret_cast<void*>(&OnParkSignal),
+                       SA_SIGINFO | SA_ONSTACK | SA_RESTART);
+  const bool installed =
+      raw::Call(SYS_rt_sigaction, kParkSignal, Address(&ours),
+                Address(&before_), sizeof ours.mask) == 0;
+  installed_.store(installed, std::memory_order_release);
+  if (!installed) refusal_ = ScanReason::kSignalRefused;
+  return installed;
 }
 
-long ParkingLot::AskNewThreads() {
-  refusal_ = ScanReason::kNoProc;
-  const int directory =
-      raw::Open("/proc/thread-self/..", O_RDONLY | O_DIRECTORY);
-  if (directory < 0) return -1;
-  long fresh = 0;
+template <typename Visit>
+bool ParkingLot::ForEachTask(Visit&& visit) {
+  const int directory = raw::Open(tasks_, O_RDONLY | O_DIRECTORY);
+  if (directory < 0) return false;
   bool seen_any = false;
-  for (;;) {
+  for (bool more = true; more;) {
     const long got = raw::Call(SYS_getdents64, directory, Address(entries_),
                                sizeof entries_);
     if (got <= 0) break;
-    for (long at = 0; at < got && fresh >= 0;) {
+    for (long at = 0; at < got && more;) {
       const auto* const entry =
           reinterpret_cast<const LinuxDirectoryEntry*>(entries_ + at);
       at += entry->record_bytes;
@@ -211,18 +307,27 @@ long ParkingLot::AskNewThreads() {
       }
       if (tid == 0) continue;
       seen_any = true;
-      if (tid == own_tid_ || *SlotOf(tid) != 0) continue;
-      fresh = Ask(tid) ? fresh + 1 : -1;
+      more = visit(tid);
     }
-    if (fresh < 0) break;
   }
   raw::Close(directory);
-  return seen_any ? fresh : -1;
+  return seen_any;
+}
+
+long ParkingLot::AskNewThreads() {
+  refusal_ = ScanReason::kNoProc;
+  long fresh = 0;
+  const bool listed = ForEachTask([&](std::int32_t tid) {
+    if (tid == own_tid_ || *SlotOf(tid) != 0) return true;
+    fresh = Ask(tid) ? fresh + 1 : -1;
+    return fresh >= 0;
+  });
+  return listed ? fresh : -1;
 }
 
 bool ParkingLot::Ask(std::int32_t tid) {
   // A process of one thread needs no handler.
-  if (!Install()) return false;
+  if (!guests_ && !Install()) return false;
   if (count_ == kMaxThreads) {
     refusal_ = ScanReason::kTooManyThreads;
     return false;

@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// One reachability scan of this very process: stops the other threads, reads
+// The reachability scan of a process that ends: stops the other threads, reads
 // what is not heap as roots (registers, live parts of stacks, thread-local
 // storage, globals, every mapping that can hold a pointer), marks what they
-// reach, and leaves the rest as leaks.
-//
-// Not roots: our own memory, the allocator's (scan/heap_area.h), the dead parts
-// of stacks, and stacks that glibc keeps of ended threads. Of libc's own data
-// only pointers to the very start of a block count: its free lists point into
-// the middle of things.
-//
-// Memory comes from the kernel; nothing of libc is called.
+// reach, and leaves the rest as leaks. What is root and what is not:
+// reach_scan.h.
 #pragma once
 
 #include <cstdint>
 
 #include "heapledger/ledger/reasons.h"
-#include "preload/park.h"
-#include "preload/scan/block_index.h"
 #include "preload/scan/leak_split.h"
-#include "preload/scan/marker.h"
-#include "preload/scan/range_list.h"
-#include "preload/scan/thread_block.h"
-#include "preload/scan_memory.h"
 
 namespace heapledger::preload {
 

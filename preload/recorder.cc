@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "preload/ignored.h"
 #include "preload/real_malloc.h"
 #include "preload/unwind/frame_pointer.h"
 #include "preload/unwind/incremental_walk.h"
@@ -144,6 +145,13 @@ namespace recorder_internal {
 
 [[gnu::noinline]] std::uint32_t UnknownCallsite(
     ThreadState* state, const unwind::Registers& caller) {
+  if (t_ignoring != 0) [[unlikely]] {
+    // Not to be remembered: the next one may be of another kind.
+    StackView stack =
+        WalkAfresh(caller, state->stack, state->frames, ledger::kMaxStackDepth);
+    stack.flags |= ledger::kCallsiteIgnored;
+    return g_books->CallsiteOf(stack);
+  }
   const ledger::StackMode mode = g_process->config.stack_mode;
   if (mode != ledger::StackMode::kFull && mode != ledger::StackMode::kAdaptive)
       [[unlikely]] {
@@ -155,7 +163,8 @@ namespace recorder_internal {
 
 [[gnu::noinline]] void Attend(ThreadState* state) {
   ServeControl();
-  state->attention = g_books->attention();
+  // While a thread ignores what it allocates, every call comes this way.
+  state->attention = t_ignoring == 0 ? g_books->attention() : 0;
   state->ForgetStacks();
 }
 
@@ -240,6 +249,7 @@ std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
   std::uint32_t flags = 0;
   const std::uint32_t depth = g_books->callsites().Read(
       callsite, frames, ledger::kMaxStackDepth, &flags);
+  flags &= ~std::uint32_t{ledger::kCallsiteIgnored};
   bool same = depth == reference.depth && flags == reference.flags;
   for (std::uint32_t i = 0; same && i < depth; ++i) {
     same = frames[i] == reference.frames[i];

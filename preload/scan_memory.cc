@@ -38,6 +38,8 @@ long CopyByKernel(std::uint64_t from, void* to, std::size_t bytes, long pid) {
 ScanReason ScanMemory::Open(std::uint64_t deadline_ns) {
   deadline_ns_ = deadline_ns;
   page_file_ = -1;
+  count_ = last_found_ = 0;
+  overflowed_ = refused_ = late_ = false;
   // Of this thread: the process' own name shows nothing once its main thread
   // has ended.
   const int file = raw::Open("/proc/thread-self/maps", O_RDONLY);
@@ -72,6 +74,22 @@ ScanReason ScanMemory::Open(std::uint64_t deadline_ns) {
 void ScanMemory::Close() {
   if (page_file_ >= 0) raw::Close(page_file_);
   page_file_ = -1;
+}
+
+bool ScanMemory::TimeIsUp() {
+  const std::uint64_t now = raw::PreciseNs();
+  late_ = late_ || now > deadline_ns_;
+  if (owner_pid_ != 0 && now - owner_looked_ns_ > kOwnerLookNs) {
+    constexpr long kCompareMemory = 1;  // KCMP_VM
+    owner_looked_ns_ = now;
+    // Its parent no more, or no more the same memory; some kernels cannot say.
+    const long own = raw::Call(SYS_getpid);
+    const long differs =
+        raw::Call(SYS_kcmp, own, owner_pid_, kCompareMemory, 0, 0);
+    owner_is_gone_ = owner_is_gone_ || differs > 0 || differs == -ESRCH ||
+                     raw::Call(SYS_getppid) != owner_pid_;
+  }
+  return late_ || owner_is_gone_;
 }
 
 const Mapping* ScanMemory::Find(std::uint64_t address) {

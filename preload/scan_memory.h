@@ -4,16 +4,19 @@
 // that a file that was cut short, a device or a guard is a refusal, not a
 // fault. Pages that were never touched are not touched either.
 //
-// Thread safety: one user, while no mapping changes.
+// In a process of our own that shares the target's memory, mappings may change
+// while they are read (guarded_copy.h).
+//
+// Thread safety: one user.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "heapledger/ledger/reasons.h"
+#include "preload/guarded_copy.h"
 #include "preload/raw_io.h"
 #include "preload/scan/mapping.h"
-#include "preload/unwind/stack_bounds.h"
 
 namespace heapledger::preload {
 
@@ -22,23 +25,29 @@ class ScanMemory {
   // vm.max_map_count is 65530 unless somebody raised it.
   static constexpr std::uint32_t kMaxMappings = 1U << 16;
 
-  // Reads the list of mappings. REQUIRES: zeroed members; Close() follows.
+  // Reads the list of mappings; once more after Close(), too. REQUIRES: zeroed
+  // members; Close() follows.
   ledger::ScanReason Open(std::uint64_t deadline_ns);
   void Close();
+  // From now on the time is also up when the memory is no longer that of
+  // process `pid`: it ended, or runs another program.
+  void FollowOwner(std::int32_t pid) { owner_pid_ = pid; }
+  // More time, or less.
+  void Extend(std::uint64_t deadline_ns) {
+    deadline_ns_ = deadline_ns;
+    late_ = false;
+  }
+  [[nodiscard]] bool owner_is_gone() const { return owner_is_gone_; }
 
   // scan::ScanMemory
   bool Load(std::uint64_t address, std::uint64_t* word) {
     const scan::Mapping* const mapping = InPlace(address);
     if (mapping == nullptr || mapping->end - address < 8) return false;
-    *word = unwind::LoadStackWord(address);
-    return true;
+    return CopyWords(word, address, 1);
   }
   template <typename Visit>
   void ForEachWord(std::uint64_t begin, std::uint64_t end, Visit&& visit);
-  [[nodiscard]] bool TimeIsUp() {
-    late_ = late_ || raw::PreciseNs() > deadline_ns_;
-    return late_;
-  }
+  [[nodiscard]] bool TimeIsUp();
 
   // As ForEachWord, through the kernel and of any mapping: calls
   // `visit(address, words, count)` for runs of words that could be read.
@@ -65,6 +74,8 @@ class ScanMemory {
   static constexpr std::size_t kRunBytes = 64 << 10;
   static constexpr std::uint64_t kPage = 4096;
   static constexpr std::size_t kPagesPerLook = 512;
+  static constexpr std::size_t kWordsPerCopy = 64;
+  static constexpr std::uint64_t kOwnerLookNs = 10'000'000;
   // Below that the kernel is not asked which pages there are.
   static constexpr std::uint64_t kSmallBytes = 256 << 10;
 
@@ -76,6 +87,11 @@ class ScanMemory {
                : nullptr;
   }
 
+  // Calls `visit(word)` for the words of [low, high), read in place; pages that
+  // vanished are passed over.
+  template <typename Visit>
+  static void ForEachCopied(std::uint64_t low, std::uint64_t high,
+                            Visit&& visit);
   // Calls `visit(begin, end)` for the parts of private memory that may hold
   // something of the program's: pages that it wrote to.
   template <typename Visit>
@@ -97,6 +113,9 @@ class ScanMemory {
   bool refused_ = false;
   bool copy_works_ = false;
   bool late_ = false;
+  bool owner_is_gone_ = false;
+  std::int32_t owner_pid_ = 0;
+  std::uint64_t owner_looked_ns_ = 0;
   std::uint64_t deadline_ns_ = 0;
   int page_file_ = 0;
   std::uint64_t page_words_[kPagesPerLook];
@@ -141,6 +160,25 @@ void ScanMemory::ForEachTouched(const scan::Mapping& mapping,
 }
 
 template <typename Visit>
+void ScanMemory::ForEachCopied(std::uint64_t low, std::uint64_t high,
+                               Visit&& visit) {
+  std::uint64_t words[kWordsPerCopy];
+  while (low < high) {
+    // No copy spans pages, as one of them may be gone.
+    const std::uint64_t in_page = (kPage - low % kPage) / 8;
+    std::uint64_t count = (high - low) / 8;
+    if (count > in_page) count = in_page;
+    if (count > kWordsPerCopy) count = kWordsPerCopy;
+    if (CopyWords(words, low, count)) {
+      for (std::uint64_t i = 0; i < count; ++i) visit(words[i]);
+      low += count * 8;
+    } else {
+      low = (low / kPage + 1) * kPage;
+    }
+  }
+}
+
+template <typename Visit>
 void ScanMemory::ForEachWord(std::uint64_t begin, std::uint64_t end,
                              Visit&& visit) {
   begin = (begin + 7) & ~std::uint64_t{7};
@@ -152,9 +190,7 @@ void ScanMemory::ForEachWord(std::uint64_t begin, std::uint64_t end,
     if (mapping->readable && mapping->anonymous()) {
       ForEachTouched(*mapping, begin, limit,
                      [&](std::uint64_t low, std::uint64_t high) {
-                       for (; low < high; low += 8) {
-                         visit(unwind::LoadStackWord(low));
-                       }
+                       ForEachCopied(low, high, visit);
                      });
     } else if (mapping->readable) {
       ForEachRun(

@@ -20,6 +20,7 @@
 #include "collector/cli/pager.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/run_snapshots.h"
+#include "collector/cli/scan_request.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/symbols.h"
 #include "collector/cli/verb.h"
@@ -39,12 +40,16 @@ using std::chrono::nanoseconds;
 // judgement to be repeated.
 constexpr int kBucketsPerLook = 52;
 constexpr int kSamplesPerLook = 200;
+constexpr const char* kUsualLook = "30s";
 constexpr nanoseconds kShortestLook = std::chrono::seconds(5);
+constexpr nanoseconds kShortestPause = std::chrono::milliseconds(1);
 constexpr nanoseconds kLongestPause = std::chrono::seconds(1);
 
 struct Arguments {
   std::vector<std::string> what;
-  std::string duration = "30s";
+  std::string duration;
+  bool scan = false;
+  std::string max_pause;
   std::uint64_t limit_bytes = 0;
   SuspectArguments suspects;
   SymbolOptions symbols;
@@ -127,11 +132,13 @@ absl::StatusOr<Findings> Look(const Heap& heap, const LeakOptions& options,
   std::shared_ptr<const LedgerSnapshot> last;
   EndLookOnInterrupt();
   {
-    const Progress progress(heap.snapshot->identity, duration, quiet);
+    const Progress progress(heap.snapshot->identity, duration,
+                            quiet || duration == nanoseconds(0));
     const Clock::time_point begin = Clock::now();
-    SampleSchedule schedule(begin,
-                            std::min(duration / kSamplesPerLook, kLongestPause),
-                            std::random_device()());
+    SampleSchedule schedule(
+        begin,
+        std::clamp(duration / kSamplesPerLook, kShortestPause, kLongestPause),
+        std::random_device()());
     while (true) {
       auto snapshot = (*reader)->Take();
       if (!snapshot.ok()) return snapshot.status();
@@ -146,7 +153,7 @@ absl::StatusOr<Findings> Look(const Heap& heap, const LeakOptions& options,
       std::this_thread::sleep_until(schedule.Next(Clock::now()));
     }
   }
-  if (Ended(*last) && !quiet) {
+  if (Ended(*last) && !Ended(*heap.snapshot) && !quiet) {
     std::fprintf(stderr,
                  "heapledger: leaks: pid %u ended meanwhile; this is what was "
                  "seen until then\n",
@@ -180,7 +187,11 @@ absl::Status CannotLook(const Heap& heap, const std::string& what) {
       what));
 }
 
-std::string NextStep(const Findings& findings, bool compared) {
+std::string NextStep(const Findings& findings, bool compared, bool looked) {
+  if (findings.leaks->suspects.empty() && !looked) {
+    return "every block is pointed to from somewhere; what grows all the same "
+           "shows without --scan";
+  }
   if (!findings.leaks->suspects.empty()) {
     return compared ? "with -v each stack is shown"
                     : "with -v each stack is shown, and what rose too";
@@ -192,7 +203,9 @@ std::string NextStep(const Findings& findings, bool compared) {
 
 int Run(const Arguments& arguments, const CommandLine& line) {
   const DiscoveryOptions discovery = DiscoveryFor(arguments.directory);
-  const auto duration = ParseInterval(arguments.duration);
+  const bool looks = !arguments.scan || !arguments.duration.empty();
+  const auto duration = ParseInterval(
+      arguments.duration.empty() ? kUsualLook : arguments.duration);
   if (!duration.ok()) return FailWith("leaks", duration.status());
   if (*duration < kShortestLook) {
     return Fail("leaks", "a look of less than 5 s tells nothing; give more",
@@ -208,12 +221,27 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   }
   const bool compared = heaps.size() > 1;
   Symbols symbols(arguments.symbols);
-  if (!compared && (heaps[0].is_file() || Ended(*heaps[0].snapshot))) {
+  const bool ended = !compared && Ended(*heaps[0].snapshot);
+  // The dead have their scan at exit, if they had one.
+  const bool scanned_at_exit =
+      ended && heaps[0].snapshot->scan.state == ScanState::kComplete;
+  if (!compared && !scanned_at_exit && (heaps[0].is_file() || ended)) {
     return FailWith("leaks", CannotLook(heaps[0], arguments.what[0]));
   }
-  const auto findings = compared ? Compare(heaps, *options, symbols)
-                                 : Look(heaps[0], *options, *duration,
-                                        discovery, symbols, line.quiet);
+  if (arguments.scan && (compared || ended)) {
+    return Fail("leaks", "--scan is for a running program; leave it out",
+                kUsage);
+  }
+  if (arguments.scan) {
+    const absl::Status done =
+        AskForScan(arguments.what[0], discovery, arguments.max_pause);
+    if (!done.ok()) return FailWith("leaks", done);
+  }
+  const auto findings = compared
+                            ? Compare(heaps, *options, symbols)
+                            : Look(heaps[0], *options,
+                                   looks && !ended ? *duration : nanoseconds(0),
+                                   discovery, symbols, line.quiet);
   if (!findings.ok()) return FailWith("leaks", findings.status());
   FrameNames& names = symbols.For(heaps.back());
   if (arguments.json) {
@@ -228,7 +256,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   Page(page);
   if (!line.quiet && line.verbosity == 0) {
     std::fprintf(stderr, "heapledger: leaks: %s\n",
-                 NextStep(*findings, compared).c_str());
+                 NextStep(*findings, compared, looks && !ended).c_str());
   }
   return kDone;
 }
@@ -244,7 +272,16 @@ Verb AddLeaks(CLI::App& parent, const CommandLine& line) {
                   "and PID (as of now), in the order of their times")
       ->required();
   app->add_option("--duration", arguments->duration,
-                  "How long to look at a running program (default 30s)")
+                  "How long to look at a running program (default 30s, with "
+                  "--scan not at all)")
+      ->type_name("DURATION");
+  app->add_flag("--scan", arguments->scan,
+                "Have the program's memory searched for blocks that nothing "
+                "points to any more");
+  app->add_option("--max-pause", arguments->max_pause,
+                  "With --scan: for how long the program may be held up at "
+                  "most (default 20ms); if that is too short, nothing is "
+                  "found")
       ->type_name("DURATION");
   app->add_option("--limit", arguments->limit_bytes,
                   "Say when the program will have this many live bytes, such "
@@ -258,6 +295,7 @@ Verb AddLeaks(CLI::App& parent, const CommandLine& line) {
       ->type_name("DIR");
   app->footer(
       "Examples:\n  heapledger leaks redis-server --duration 5m\n"
+      "  heapledger leaks redis-server --scan\n"
       "  heapledger leaks monday.hl tuesday.hl wednesday.hl\n"
       "A suspect is evidence, no verdict: a period longer than the look seems "
       "to grow on\nits way up. heapledger collect looks for days.");

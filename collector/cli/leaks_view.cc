@@ -60,14 +60,21 @@ std::string SuspectText(const Suspect& suspect, const LedgerSnapshot& snapshot,
       ShortFunction(Printable(callsite.name.function)), "  ",
       ShortPath(Printable(callsite.name.Location())), "\n    live ",
       AboutSign(snapshot), HumanBytes(callsite.counters.live_bytes()), " in ",
-      HumanCount(callsite.counters.live_objects()),
-      " objects\n    growth: ", ReasonOf(suspect.growth, figures), "\n");
+      HumanCount(callsite.counters.live_objects()), " objects\n");
+  if (suspect.growth) {
+    absl::StrAppend(&text, "    growth: ", ReasonOf(*suspect.growth, figures),
+                    "\n");
+  }
   if (suspect.age) {
     absl::StrAppend(&text, "    age: ", ReasonOf(*suspect.age, figures), "\n");
   }
-  if (options.limit_bytes) {
-    const auto seconds = suspect.growth.SecondsTo(*options.limit_bytes,
-                                                  snapshot.totals.live_bytes());
+  if (suspect.unreachable) {
+    absl::StrAppend(&text, "    unreachable: ", ReasonOf(*suspect.unreachable),
+                    "\n");
+  }
+  if (options.limit_bytes && suspect.growth) {
+    const auto seconds = suspect.growth->SecondsTo(
+        *options.limit_bytes, snapshot.totals.live_bytes());
     if (seconds && *seconds < kForecastSeconds) {
       absl::StrAppend(&text, "    forecast: by this alone ",
                       HumanBytes(*options.limit_bytes), " live in ",

@@ -18,6 +18,7 @@ namespace heapledger::collector::cli {
 struct SuspectArguments {
   std::string baseline;
   std::vector<std::string> own_modules;
+  std::vector<std::string> suppressions;  // files in LeakSanitizer's format
 };
 
 void AddSuspectOptions(CLI::App& app, SuspectArguments& arguments);

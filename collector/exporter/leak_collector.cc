@@ -18,7 +18,8 @@ struct LeakFamilies {
       "heapledger_leak_suspect_bytes",
       "Bytes that the evidence is about: growth, by how much the floor of the "
       "callsite's live bytes rose over its window; age, how many are at least "
-      "half a window old.");
+      "half a window old; unreachable, how many no pointer reached in the last "
+      "scan.");
   Family objects = Family::Gauge("heapledger_leak_suspect_objects",
                                  "Blocks that the evidence is about, as of "
                                  "heapledger_leak_suspect_bytes.");
@@ -76,13 +77,16 @@ class LeakCollector final : public MetricCollector {
  private:
   void AddProcess(const MetricLabels& process, const ProcessLeakView& leaks,
                   LeakFamilies& families) {
+    std::uint64_t shown = 0;
     std::uint64_t with_growth = 0;
     std::uint64_t with_age = 0;
+    std::uint64_t unreachable = 0;
     for (const Suspect& suspect : leaks.suspects) {
       if (!WantsAttention(suspect)) continue;
-      ++with_growth;
+      if (suspect.growth) ++with_growth;
       if (suspect.age) ++with_age;
-      if (with_growth > max_suspects_) {
+      if (suspect.unreachable) ++unreachable;
+      if (++shown > max_suspects_) {
         dropped_->Add(SeriesDrop::kCallsiteCap, 1);
         continue;
       }
@@ -94,6 +98,11 @@ class LeakCollector final : public MetricCollector {
     }
     families.suspects.Add(With(process, "evidence", "growth"), with_growth);
     families.suspects.Add(With(process, "evidence", "age"), with_age);
+    // Without a scan nothing is known, which is not none.
+    if (leaks.scanned) {
+      families.suspects.Add(With(process, "evidence", "unreachable"),
+                            unreachable);
+    }
   }
 
   static void AddTrend(const MetricLabels& process, const TrendView& trend,
@@ -109,13 +118,22 @@ class LeakCollector final : public MetricCollector {
 
   static void AddSuspect(const MetricLabels& callsite, const Suspect& suspect,
                          LeakFamilies& families) {
-    const MetricLabels growth = With(callsite, "evidence", "growth");
-    families.bytes.Add(growth, suspect.growth.rise_bytes);
-    families.objects.Add(growth, suspect.growth.rise_objects);
-    if (!suspect.age) return;
-    const MetricLabels age = With(callsite, "evidence", "age");
-    families.bytes.Add(age, suspect.age->older_bytes);
-    families.objects.Add(age, suspect.age->older_objects);
+    const auto add = [&](const char* evidence, std::uint64_t bytes,
+                         std::uint64_t objects) {
+      const MetricLabels labels = With(callsite, "evidence", evidence);
+      families.bytes.Add(labels, bytes);
+      families.objects.Add(labels, objects);
+    };
+    if (suspect.growth) {
+      add("growth", suspect.growth->rise_bytes, suspect.growth->rise_objects);
+    }
+    if (suspect.age) {
+      add("age", suspect.age->older_bytes, suspect.age->older_objects);
+    }
+    if (suspect.unreachable) {
+      add("unreachable", suspect.unreachable->bytes(),
+          suspect.unreachable->objects());
+    }
   }
 
   const HostSource* source_;

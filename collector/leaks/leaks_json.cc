@@ -57,6 +57,21 @@ Json TrendJson(const ProcessLeakView& leaks, Figures figures) {
   return json;
 }
 
+Json UnreachableJson(const UnreachableEvidence& unreachable) {
+  Json json = {{"kind", "unreachable"},
+               {"reason", ReasonOf(unreachable)},
+               {"at_exit", unreachable.at_exit},
+               {"direct_bytes", unreachable.counts.direct_bytes},
+               {"direct_objects", unreachable.counts.direct_objects},
+               {"indirect_bytes", unreachable.counts.indirect_bytes},
+               {"indirect_objects", unreachable.counts.indirect_objects},
+               {"pause_seconds", Seconds(unreachable.pause_ns)}};
+  if (unreachable.realtime_ns != 0) {
+    json["timestamp_seconds"] = Seconds(unreachable.realtime_ns);
+  }
+  return json;
+}
+
 Json StackJson(const LedgerSnapshot& snapshot, std::uint32_t callsite,
                FrameNames& names) {
   Json stack = Json::array();
@@ -96,8 +111,14 @@ Json SuspectJson(const Suspect& suspect, const LedgerSnapshot& snapshot,
   json["frees"] = callsite.counters.freed_objects;
   json["named_seconds_ago"] =
       Seconds(snapshot.taken_monotonic_ns - suspect.named_monotonic_ns);
-  json["evidence"] = Json::array({GrowthJson(suspect.growth, figures)});
+  json["evidence"] = Json::array();
+  if (suspect.growth) {
+    json["evidence"].push_back(GrowthJson(*suspect.growth, figures));
+  }
   if (suspect.age) json["evidence"].push_back(AgeJson(*suspect.age, figures));
+  if (suspect.unreachable) {
+    json["evidence"].push_back(UnreachableJson(*suspect.unreachable));
+  }
   json["stack"] = StackJson(snapshot, callsite.callsites.front(), names);
   return json;
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
+#include <tuple>
 #include <utility>
 
 namespace heapledger::collector {
@@ -18,9 +20,13 @@ constexpr std::uint64_t kWorthAnother = 2;
 }  // namespace
 
 void SortSuspects(std::vector<Suspect>& suspects) {
-  std::ranges::sort(suspects, [](const Suspect& a, const Suspect& b) {
-    return std::pair(b.growth.bytes_per_second, a.callsite.fingerprint) <
-           std::pair(a.growth.bytes_per_second, b.callsite.fingerprint);
+  const auto rank = [](const Suspect& suspect) {
+    return std::tuple(suspect.growth ? suspect.growth->bytes_per_second : 0,
+                      suspect.unreachable ? suspect.unreachable->bytes() : 0);
+  };
+  std::ranges::sort(suspects, [&rank](const Suspect& a, const Suspect& b) {
+    return std::pair(rank(b), a.callsite.fingerprint) <
+           std::pair(rank(a), b.callsite.fingerprint);
   });
 }
 
@@ -31,8 +37,10 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
   if (first_ns_ == 0) first_ns_ = now;
   BeginEpochs(now);
   Admit(BookRises(account.accounts()));
+  unreachable_.Update(account, *snapshot);
 
   auto view = std::make_shared<ProcessLeakView>();
+  std::set<std::size_t> grow;
   for (auto& [group, watched] : watches_) {
     watched.watch.Add(now, account.accounts()[group].counters);
     const auto tier = watched.watch.growing_tier();
@@ -41,12 +49,22 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
       continue;
     }
     if (watched.named_ns == 0) watched.named_ns = now;
-    view->suspects.push_back(
-        SuspectOf(group, watched, *tier, account, *snapshot, names));
+    Suspect suspect = SuspectOf(group, account, *snapshot, names);
+    suspect.growth = *watched.watch.growth();
+    suspect.age = AgeOf(watched.watch.history(), *tier);
+    suspect.named_monotonic_ns = watched.named_ns;
+    view->suspects.push_back(std::move(suspect));
+    grow.insert(group);
+  }
+  for (const auto& [group, evidence] : unreachable_.all()) {
+    if (grow.contains(group)) continue;
+    view->suspects.push_back(SuspectOf(group, account, *snapshot, names));
+    view->suspects.back().named_monotonic_ns = now;
   }
   SortSuspects(view->suspects);
   view->trend = Trend(*snapshot);
   view->watched = watches_.size();
+  view->scanned = unreachable_.scanned();
   view->looked_ns = now - first_ns_;
   view->snapshot = std::move(snapshot);
   return view;
@@ -65,8 +83,7 @@ TrendView ProcessLeaks::Trend(const LedgerSnapshot& snapshot) {
   return view;
 }
 
-Suspect ProcessLeaks::SuspectOf(std::size_t group, const Watch& watched,
-                                std::size_t tier, ProcessAccount& account,
+Suspect ProcessLeaks::SuspectOf(std::size_t group, ProcessAccount& account,
                                 const LedgerSnapshot& snapshot,
                                 FrameNames& names) const {
   Suspect suspect;
@@ -75,9 +92,9 @@ Suspect ProcessLeaks::SuspectOf(std::size_t group, const Watch& watched,
       StateOf(options_.rules, snapshot,
               snapshot.tables->callsites[suspect.callsite.callsites.front()],
               suspect.callsite.fingerprint, names);
-  suspect.growth = *watched.watch.growth();
-  suspect.age = AgeOf(watched.watch.history(), tier);
-  suspect.named_monotonic_ns = watched.named_ns;
+  if (const UnreachableEvidence* const evidence = unreachable_.Of(group)) {
+    suspect.unreachable = *evidence;
+  }
   return suspect;
 }
 

@@ -21,6 +21,7 @@
 #include "collector/leaks/callsite_watch.h"
 #include "collector/leaks/process_trend.h"
 #include "collector/leaks/suspect_rules.h"
+#include "collector/leaks/unreachable_evidence.h"
 #include "collector/ledger/process_account.h"
 
 namespace heapledger::collector {
@@ -28,12 +29,14 @@ namespace heapledger::collector {
 struct Suspect {
   CallsiteView callsite;
   SuspectState state = SuspectState::kNew;
-  GrowthEvidence growth;
+  // One of growth and unreachable at least; age comes with growth.
+  std::optional<GrowthEvidence> growth;
   std::optional<AgeEvidence> age;
+  std::optional<UnreachableEvidence> unreachable;
   std::uint64_t named_monotonic_ns = 0;  // when it became one
 };
 
-// The fastest first.
+// The fastest first, then by what is unreachable.
 void SortSuspects(std::vector<Suspect>& suspects);
 
 // A callsite whose floor rose and that is no suspect.
@@ -54,6 +57,7 @@ struct ProcessLeakView {
   std::vector<Suspect> suspects;  // as SortSuspects
   TrendView trend;
   std::size_t watched = 0;
+  bool scanned = false;         // there was a complete scan
   std::uint64_t looked_ns = 0;  // since the first snapshot
 };
 
@@ -103,9 +107,9 @@ class ProcessLeaks {
     std::size_t group;
   };
 
-  Suspect SuspectOf(std::size_t group, const Watch& watched, std::size_t tier,
-                    ProcessAccount& account, const LedgerSnapshot& snapshot,
-                    FrameNames& names) const;
+  // Without its growth.
+  Suspect SuspectOf(std::size_t group, ProcessAccount& account,
+                    const LedgerSnapshot& snapshot, FrameNames& names) const;
   void BeginEpochs(std::uint64_t time_ns);
   std::vector<Candidate> BookRises(std::span<const CallsiteAccount> accounts);
   void Admit(std::vector<Candidate> candidates);
@@ -118,6 +122,7 @@ class ProcessLeaks {
   std::uint64_t epoch_ = 0;
   std::vector<Lowest> lowest_;                      // by group of the account
   std::unordered_map<std::size_t, Watch> watches_;  // by group
+  UnreachableBlocks unreachable_;
 };
 
 }  // namespace heapledger::collector

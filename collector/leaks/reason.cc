@@ -40,7 +40,8 @@ std::string CarriersText(std::span<const Suspect> suspects, double rate) {
   std::string text;
   std::size_t named = 0;
   for (const Suspect& suspect : suspects) {
-    const double share = suspect.growth.bytes_per_second / rate;
+    if (!suspect.growth) break;  // they come first
+    const double share = suspect.growth->bytes_per_second / rate;
     if (named == kNamedCarriers || share < kNamedShare) break;
     absl::StrAppend(&text, named++ == 0 ? "carried by " : ", ",
                     suspect.callsite.name.function, " (",
@@ -102,6 +103,30 @@ std::string ReasonOf(const TrendView& trend, std::span<const Suspect> suspects,
   }
   return absl::StrCat(text, "; ",
                       CarriersText(suspects, growth.bytes_per_second));
+}
+
+std::string ReasonOf(const UnreachableEvidence& unreachable) {
+  const LeakCounts& counts = unreachable.counts;
+  const auto blocks = [](std::uint64_t bytes, std::uint64_t objects) {
+    return absl::StrCat(objects, objects == 1 ? " block (" : " blocks (",
+                        BytesText(static_cast<double>(bytes)), ")");
+  };
+  std::string text = absl::StrCat(
+      "nothing points to ", blocks(counts.direct_bytes, counts.direct_objects));
+  if (counts.direct_objects == 0) text = "lost";
+  if (counts.indirect_objects != 0) {
+    absl::StrAppend(&text, counts.direct_objects == 0 ? " with" : ", and",
+                    counts.direct_objects == 0 ? " another callsite's blocks: "
+                                               : " to nothing but these from ",
+                    blocks(counts.indirect_bytes, counts.indirect_objects));
+  }
+  return unreachable.at_exit
+             ? absl::StrCat(text, ", when the program ended")
+             : absl::StrCat(
+                   text, ", by a scan that held the program up for ",
+                   absl::StrFormat(
+                       "%.1f ms",
+                       static_cast<double>(unreachable.pause_ns) / 1e6));
 }
 
 }  // namespace heapledger::collector

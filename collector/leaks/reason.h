@@ -8,6 +8,7 @@
 #include "collector/leaks/age_evidence.h"
 #include "collector/leaks/growth_evidence.h"
 #include "collector/leaks/process_leaks.h"
+#include "collector/leaks/unreachable_evidence.h"
 
 namespace heapledger::collector {
 
@@ -18,6 +19,7 @@ enum class Figures { kExact, kEstimated };
 [[nodiscard]] std::string ReasonOf(const GrowthEvidence& growth,
                                    Figures figures);
 [[nodiscard]] std::string ReasonOf(const AgeEvidence& age, Figures figures);
+[[nodiscard]] std::string ReasonOf(const UnreachableEvidence& unreachable);
 
 // Of a process that grows, with the suspects that carry the growth.
 // REQUIRES: trend.growth.

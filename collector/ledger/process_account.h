@@ -66,6 +66,10 @@ class ProcessAccount {
   [[nodiscard]] std::span<const CallsiteAccount> accounts() const {
     return accounts_;
   }
+  // Which of them a callsite of that snapshot is in.
+  [[nodiscard]] std::size_t AccountOf(std::uint32_t callsite) const {
+    return group_of_[callsite];
+  }
   // One of them by name. `snapshot` is the last Update's.
   [[nodiscard]] CallsiteView ViewOf(std::size_t account,
                                     const LedgerSnapshot& snapshot);

@@ -125,6 +125,7 @@ absl::StatusOr<ControlState> ControlWord::Look() const {
   state.pending.arm = (asked & Bit(Control::kArm)) != 0;
   state.pending.disarm = (asked & Bit(Control::kDisarm)) != 0;
   state.pending.full_stacks = (asked & Bit(Control::kFullStacks)) != 0;
+  state.pending.scan = (asked & Bit(Control::kScan)) != 0;
   state.acknowledged =
       LoadField<std::uint64_t>(header, offsetof(Header, control_ack));
   return state;
@@ -142,6 +143,11 @@ absl::Status ControlWord::Ask(const ControlRequest& request) {
     clear |= Bit(Control::kArm);
   }
   if (request.full_stacks) set |= Bit(Control::kFullStacks);
+  if (request.scan) {
+    set |= Bit(Control::kScan) | std::uint64_t{request.pause_limit_ms}
+                                     << ledger::kScanPauseShift;
+    clear |= ledger::kScanPauseMask;
+  }
   std::uint64_t* const word = page_ + offsetof(Header, control) / kWordBytes;
   if (ChangeBitsGuarded(word, clear, set)) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat("write to ledger ", file_->path(),

@@ -29,6 +29,10 @@ struct ControlRequest {
   bool arm = false;
   bool disarm = false;
   bool full_stacks = false;
+  bool scan = false;
+  // With `scan`: for how long the program's threads may stand still; 0: as the
+  // shim has it.
+  std::uint16_t pause_limit_ms = 0;
 };
 
 // What the header says of the process now.

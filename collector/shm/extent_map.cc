@@ -28,6 +28,8 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::CounterCell>;
     case ExtentKind::kLeaks:
       return kPagesOf<ledger::LeakCell>;
+    case ExtentKind::kLiveLeaks:
+      return kPagesOf<ledger::LiveLeakCell>;
     case ExtentKind::kNone:
       break;
   }

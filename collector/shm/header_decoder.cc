@@ -145,18 +145,42 @@ void DecodeHeader(const Words& header, LedgerSnapshot& snapshot) {
   }
 }
 
+namespace {
+
+void DecodeRecord(const Words& header, std::size_t at, LeakScan& scan) {
+  using ledger::ScanRecord;
+  const auto u32 = [&](std::size_t field) {
+    return HeaderNumber<std::uint32_t>(header, at + field);
+  };
+  const auto u64 = [&](std::size_t field) {
+    return HeaderNumber<std::uint64_t>(header, at + field);
+  };
+  scan.state = ScanStateOf(u32(offsetof(ScanRecord, state)));
+  scan.reason = u32(offsetof(ScanRecord, reason));
+  scan.blocks = u64(offsetof(ScanRecord, blocks));
+  scan.unreachable = u64(offsetof(ScanRecord, unreachable));
+  scan.threads = u64(offsetof(ScanRecord, threads));
+  scan.root_bytes = u64(offsetof(ScanRecord, root_bytes));
+  scan.duration_ns = u64(offsetof(ScanRecord, duration_ns));
+  scan.pause_ns = u64(offsetof(ScanRecord, pause_ns));
+}
+
+}  // namespace
+
 LeakScan DecodeScan(const Words& header) {
+  LeakScan scan;
+  DecodeRecord(header, offsetof(Header, scan), scan);
+  return scan;
+}
+
+LiveLeakScan DecodeLiveScan(const Words& header) {
+  LiveLeakScan scan;
+  DecodeRecord(header, offsetof(Header, live_scan), scan);
   using U32 = std::uint32_t;
   using U64 = std::uint64_t;
-  LeakScan scan;
-  scan.state = ScanStateOf(HEAPLEDGER_HEADER_FIELD(U32, scan_state));
-  scan.reason = HEAPLEDGER_HEADER_FIELD(U32, scan_reason);
-  scan.blocks = HEAPLEDGER_HEADER_FIELD(U64, scan_blocks);
-  scan.unreachable = HEAPLEDGER_HEADER_FIELD(U64, scan_unreachable);
-  scan.threads = HEAPLEDGER_HEADER_FIELD(U64, scan_threads);
-  scan.root_bytes = HEAPLEDGER_HEADER_FIELD(U64, scan_root_bytes);
-  scan.duration_ns = HEAPLEDGER_HEADER_FIELD(U64, scan_duration_ns);
-  scan.pause_ns = HEAPLEDGER_HEADER_FIELD(U64, scan_pause_ns);
+  scan.round = HEAPLEDGER_HEADER_FIELD(U32, live_round);
+  scan.pause_limit_ms = HEAPLEDGER_HEADER_FIELD(U32, live_pause_limit_ms);
+  scan.realtime_ns = HEAPLEDGER_HEADER_FIELD(U64, live_realtime_ns);
   return scan;
 }
 

@@ -13,5 +13,6 @@ void DecodeHeader(const Words& header, LedgerSnapshot& snapshot);
 
 // What the header says of the scan at exit: all of it but the leaks.
 LeakScan DecodeScan(const Words& header);
+LiveLeakScan DecodeLiveScan(const Words& header);
 
 }  // namespace heapledger::collector

@@ -42,22 +42,39 @@ absl::Status LeakReader::Read() {
   Words header;
   if (absl::Status ok = file_.CopyHeader(&header); !ok.ok()) return ok;
   scan_ = DecodeScan(header);
-  if (scan_.state != ScanState::kComplete) return absl::OkStatus();
+  live_scan_ = DecodeLiveScan(header);
+  if (scan_.state == ScanState::kComplete) {
+    const absl::Status ok = ReadCells(ledger::ExtentKind::kLeaks, cells_);
+    if (!ok.ok()) return ok;
+  }
+  if (live_scan_.state != ScanState::kComplete) return absl::OkStatus();
+  absl::Status ok = ReadCells(ledger::ExtentKind::kLiveLeaks, live_cells_);
+  if (ok.ok()) ok = file_.CopyHeader(&header);
+  if (!ok.ok()) return ok;
+  if (live_scan_.round % 2 != 0 ||
+      DecodeLiveScan(header).round != live_scan_.round) {
+    live_scan_.state = ScanState::kRunning;
+    live_cells_.clear();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LeakReader::ReadCells(ledger::ExtentKind kind, Cells& cells) {
   const auto extents = file_.ReadExtents();
   if (!extents.ok()) return extents.status();
-  Words cells(kCellsPerChunk * kCellWords);
-  for (const ExtentView& extent : extents->OfKind(ledger::ExtentKind::kLeaks)) {
-    if (absl::Status ok = file_.Copy(extent.page, cells); !ok.ok()) return ok;
+  Words words(kCellsPerChunk * kCellWords);
+  for (const ExtentView& extent : extents->OfKind(kind)) {
+    if (absl::Status ok = file_.Copy(extent.page, words); !ok.ok()) return ok;
     for (std::uint32_t i = 0; i < kCellsPerChunk; ++i) {
       const LeakCounts counts =
-          CountsOf(std::span<const std::uint64_t>(cells).subspan(i * kCellWords,
+          CountsOf(std::span<const std::uint64_t>(words).subspan(i * kCellWords,
                                                                  kCellWords));
       if (counts == LeakCounts{}) continue;
       if (!Possible(counts)) {
         ++corrupt_;
         continue;
       }
-      cells_.push_back({extent.chunk * kCellsPerChunk + i, counts});
+      cells.push_back({extent.chunk * kCellsPerChunk + i, counts});
     }
   }
   return absl::OkStatus();
@@ -66,26 +83,36 @@ absl::Status LeakReader::Read() {
 void LeakReader::Book(
     const absl::flat_hash_map<std::uint32_t, std::uint32_t>& index_of_callsite,
     LedgerSnapshot& snapshot) {
+  const std::size_t callsites = snapshot.counters.size();
+  Book(cells_, index_of_callsite, callsites, scan_);
+  Book(live_cells_, index_of_callsite, callsites, live_scan_);
+  snapshot.corrupt_records += corrupt_;
+  snapshot.scan = std::move(scan_);
+  snapshot.live_scan = std::move(live_scan_);
+}
+
+void LeakReader::Book(
+    const Cells& cells,
+    const absl::flat_hash_map<std::uint32_t, std::uint32_t>& index_of_callsite,
+    std::size_t callsites, LeakScan& scan) {
   // Callsites with the same stack are one to the reader.
   std::map<std::uint32_t, LeakCounts> by_index;
-  for (const auto& [id, counts] : cells_) {
+  for (const auto& [id, counts] : cells) {
     const auto known = index_of_callsite.find(id);
-    LeakCounts totals = scan_.totals;
+    LeakCounts totals = scan.totals;
     totals += counts;
-    if (known == index_of_callsite.end() ||
-        known->second >= snapshot.counters.size() || !Possible(totals)) {
+    if (known == index_of_callsite.end() || known->second >= callsites ||
+        !Possible(totals)) {
       ++corrupt_;
       continue;
     }
     by_index[known->second] += counts;
-    scan_.totals = totals;
+    scan.totals = totals;
   }
-  scan_.leaks.reserve(by_index.size());
+  scan.leaks.reserve(by_index.size());
   for (const auto& [index, counts] : by_index) {
-    scan_.leaks.push_back({index, counts});
+    scan.leaks.push_back({index, counts});
   }
-  snapshot.corrupt_records += corrupt_;
-  snapshot.scan = std::move(scan_);
 }
 
 }  // namespace heapledger::collector

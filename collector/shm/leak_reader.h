@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The result of the reachability scan at exit, out of a ledger.
+// The results of reachability scans, out of a ledger: of the one at exit, and
+// of the last one of the running program.
 //
 // Thread safety: one thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "absl/status/status.h"
 #include "collector/shm/mapped_ledger.h"
 #include "collector/shm/snapshot.h"
+#include "heapledger/ledger/layout.h"
 
 namespace heapledger::collector {
 
@@ -18,8 +21,9 @@ class LeakReader {
  public:
   explicit LeakReader(const MappedLedger& file) : file_(file) {}
 
-  // Copies the scan's state and, where it is complete, its records. The state
-  // first: once it says kComplete the records do not change.
+  // Copies the scans' states and, where they are complete, their records. The
+  // state first: once it says kComplete at exit the records do not change;
+  // those of the running program are looked at by their round.
   absl::Status Read();
 
   // Puts what was read into the snapshot, by callsite index. What names no
@@ -35,9 +39,19 @@ class LeakReader {
     LeakCounts counts;
   };
 
+  using Cells = std::vector<IdCounts>;
+
+  absl::Status ReadCells(ledger::ExtentKind kind, Cells& cells);
+  void Book(const Cells& cells,
+            const absl::flat_hash_map<std::uint32_t, std::uint32_t>&
+                index_of_callsite,
+            std::size_t callsites, LeakScan& scan);
+
   const MappedLedger& file_;
   LeakScan scan_;
-  std::vector<IdCounts> cells_;
+  LiveLeakScan live_scan_;
+  Cells cells_;
+  Cells live_cells_;
   std::uint64_t corrupt_ = 0;
 };
 

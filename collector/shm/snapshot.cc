@@ -34,9 +34,14 @@ constexpr DegradedWords kScanWords[] = {
     {"sealed", "the program gave up system calls (seccomp)"},
     {"ledger_full", "the ledger had no room for what was found"},
     {"signal_refused", "the signal that stops threads was refused"},
+    {"pause_too_long",
+     "the program's threads would have stood still for longer than allowed"},
+    {"program_left", "the program ended, or another one took its place"},
+    {"no_scanner", "no process could be made for it (a limit on processes?)"},
+    {"scanner_lost", "the process that scanned was killed"},
 };
 static_assert(std::size(kScanWords) ==
-              static_cast<std::size_t>(ledger::ScanReason::kSignalRefused) + 1);
+              static_cast<std::size_t>(ledger::ScanReason::kScannerLost) + 1);
 
 constexpr DegradedWords kDegradedWords[] = {
     {"stack_truncated", "stacks deeper than --max-depth were cut"},

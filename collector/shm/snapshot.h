@@ -60,7 +60,7 @@ std::string OffReasonWord(std::uint32_t reason);
 std::string OffReasonText(std::uint32_t reason);
 std::string OffReasonRemedy(std::uint32_t reason);
 
-// What came of the reachability scan at exit.
+// What came of a reachability scan.
 enum class ScanState {
   kNotAsked,
   kPending,     // asked for; the process has not come to its end, or was killed
@@ -75,7 +75,7 @@ std::string_view ScanStateWord(ScanState state);
 std::string ScanReasonWord(std::uint32_t reason);
 std::string ScanReasonText(std::uint32_t reason);
 
-// What no pointer reached when the process ended: itself, or through blocks
+// What no pointer reached when the scan was made: itself, or through blocks
 // that are leaked.
 struct LeakCounts {
   std::uint64_t direct_bytes = 0;
@@ -104,6 +104,14 @@ struct LeakScan {
   // By callsite index, each once; empty unless kComplete. `totals` is its sum.
   std::vector<LeakRecord> leaks;
   LeakCounts totals;
+};
+
+// The last scan of the running program. kRunning also while it is being
+// written.
+struct LiveLeakScan : LeakScan {
+  std::uint32_t round = 0;  // grows with every scan that ended
+  std::uint32_t pause_limit_ms = 0;
+  std::uint64_t realtime_ns = 0;  // when it ended
 };
 
 // Sums over shards. `inherited` is what was live at the fork that made this
@@ -218,7 +226,8 @@ struct LedgerSnapshot {
   HeapCounters totals;
   HeapCounters cut;  // the part of totals in callsites that are cut
   std::uint64_t peak_live_bytes = 0;
-  LeakScan scan;
+  LeakScan scan;  // at exit
+  LiveLeakScan live_scan;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;

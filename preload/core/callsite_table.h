@@ -177,6 +177,12 @@ class CallsiteTable {
     return depth;
   }
 
+  // CallsiteFlag bits of a callsite; 0 where there is none.
+  std::uint32_t FlagsOf(std::uint32_t id) const {
+    const ledger::CallsiteRecord* const record = callsites_.At(id);
+    return record == nullptr ? 0 : record->flags;
+  }
+
   // The counters of shard 0, which exist for every callsite.
   Counters& base_counters() { return base_counters_; }
   const Counters& base_counters() const { return base_counters_; }

@@ -82,6 +82,25 @@ class ObjectMap {
     return bytes < kTwoSlots;
   }
 
+  // How many slots a block takes.
+  static constexpr std::uint32_t SlotsOf(std::uint64_t bytes) {
+    if (IsSmall(bytes)) return 1;
+    return bytes > 0xffffffffULL ? 3 : 2;
+  }
+
+  // Whether the word in the slot of an address is a block's, and not the size
+  // of one that starts before it. REQUIRES: Find() gives the slot, not empty.
+  bool IsStart(std::uint64_t address) const {
+    const std::size_t granule = Granule(address);
+    const Slot* const slot = Leaf(address) + granule;
+    const auto code = [slot](std::ptrdiff_t back) {
+      return slot[-back].load(std::memory_order_relaxed) >>
+             ledger::kCallsiteBits;
+    };
+    return !(granule >= 1 && code(1) >= kTwoSlots) &&
+           !(granule >= 2 && code(2) == kTwoSlots);
+  }
+
   // Records a block in its slot. REQUIRES: the slot is empty; 0 < callsite <
   // kMaxCallsites; for the first, IsSmall(bytes).
   static void PutSmall(Slot* slot, std::uint64_t bytes,

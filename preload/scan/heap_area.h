@@ -77,20 +77,25 @@ void AddHeapAreas(Memory& memory, Allocator allocator, const BlockIndex& index,
   }
 }
 
-// Adds the pages of a large block, where it has pages of its own.
+// Adds the pages of a large block, where it has pages of its own; false where
+// not.
 template <ScanMemory Memory>
-void AddLargeBlock(Memory& memory, Allocator allocator, std::uint64_t block,
+bool AddLargeBlock(Memory& memory, Allocator allocator, std::uint64_t block,
                    std::uint64_t bytes, RangeList& areas) {
-  if (bytes < kLargeBlockBytes) return;
+  if (bytes < kLargeBlockBytes) return false;
   const BlockExtent extent = ExtentOf(memory, allocator, block, bytes);
   ChunkHeader header;
-  if (allocator == Allocator::kGlibc && extent.exact &&
-      memory.Load(extent.begin - 8, &header.word) && header.mmapped()) {
-    areas.Add(RoundDown(extent.begin - 16, kPageBytes),
-              RoundUp(extent.end, kPageBytes));
-  } else if (allocator == Allocator::kOther) {
+  if (allocator == Allocator::kOther) {
     areas.Add(block, block + bytes);
+    return true;
   }
+  if (!extent.exact || !memory.Load(extent.begin - 8, &header.word) ||
+      !header.mmapped()) {
+    return false;
+  }
+  areas.Add(RoundDown(extent.begin - 16, kPageBytes),
+            RoundUp(extent.end, kPageBytes));
+  return true;
 }
 
 }  // namespace heapledger::preload::scan

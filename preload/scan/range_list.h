@@ -59,6 +59,25 @@ class RangeList {
     count_ = kept;
   }
 
+  // Calls `visit(range)` for every range, in order. REQUIRES: sealed.
+  template <typename Visit>
+  void ForEach(Visit&& visit) const {
+    for (std::uint32_t i = 0; i < count_; ++i) visit(ranges_[i]);
+  }
+
+  // Calls `visit(start, end)` for every part of [start, end) inside a range, in
+  // order. REQUIRES: sealed.
+  template <typename Visit>
+  void ForEachPart(std::uint64_t start, std::uint64_t end,
+                   Visit&& visit) const {
+    for (std::uint32_t i = FirstEndingAfter(start);
+         i < count_ && ranges_[i].start < end; ++i) {
+      const Range& range = ranges_[i];
+      visit(range.start > start ? range.start : start,
+            range.end < end ? range.end : end);
+    }
+  }
+
   // Calls `visit(start, end)` for every part of [start, end) outside all
   // ranges, in order, as long as it returns true. REQUIRES: sealed.
   template <typename Visit>

@@ -19,6 +19,7 @@ REPORT = os.environ["HEAPLEDGER_LEAK_REPORT"]
 LEAKS = os.environ["HEAPLEDGER_LEAKS"]
 sys.path.insert(0, LEAKS)
 import corpus  # noqa: E402
+import families  # noqa: E402
 
 SCAN = {"HEAPLEDGER_SCAN": "exit"}
 COUNTS = ("direct_bytes", "direct_objects", "indirect_bytes",
@@ -59,7 +60,8 @@ class ScanTest(harness.ShimTest):
         return found
 
 
-class CorpusTest(ScanTest):
+class BuiltTest(ScanTest):
+    """Programs that are built for the test."""
 
     def build(self, source, language, output, options):
         path = f"{output}.{language}"
@@ -75,15 +77,6 @@ class CorpusTest(ScanTest):
                         *options, path, "-o", output, "-pthread", "-ldl"],
                        check=True)
         return output
-
-    def build_all(self, level):
-        jobs = [(source, language, os.path.join(self.scratch, name), [level])
-                for name, language, _, source in corpus.PROGRAMS]
-        self.plugin = os.path.join(self.scratch, "plugin.so")
-        jobs.append((corpus.PLUGIN, corpus.C, self.plugin,
-                     [level, "-shared", "-fPIC"]))
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda job: self.build(*job), jobs))
 
     def check(self, name, losses, level):
         done = self.run_command([os.path.join(self.scratch, name),
@@ -106,6 +99,18 @@ class CorpusTest(ScanTest):
             self.assertEqual(own["direct_objects"], 1)
         else:
             self.assertEqual(found, losses, level)
+
+
+class CorpusTest(BuiltTest):
+
+    def build_all(self, level):
+        jobs = [(source, language, os.path.join(self.scratch, name), [level])
+                for name, language, _, source in corpus.PROGRAMS]
+        self.plugin = os.path.join(self.scratch, "plugin.so")
+        jobs.append((corpus.PLUGIN, corpus.C, self.plugin,
+                     [level, "-shared", "-fPIC"]))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda job: self.build(*job), jobs))
 
     def check_all(self, level):
         self.build_all(level)
@@ -254,6 +259,115 @@ class SurroundingsTest(ScanTest):
                               ([11, 1, 0, 0], None if "jemalloc" in name
                                else [11, 1, 0, 0]))
                 self.assertTrue({"main", "Hold"}.isdisjoint(found), found)
+
+
+class LsanInterfaceTest(ScanTest):
+    """What the program itself says is no leak."""
+
+    def lost(self, how, env=None):
+        scan = self.scan_of([harness.program("lsan_interface"), how], env=env)
+        self.assertEqual(scan["state"], "complete")
+        return self.by_function(scan, ["Lost", "Excused"])
+
+    def test_what_is_allocated_while_it_is_off(self):
+        for how in ("disabled", "nested"):
+            with self.subTest(how=how):
+                self.assertEqual(self.lost(how), {"Lost": [55, 5, 0, 0]})
+
+    def test_a_block_and_what_it_points_to(self):
+        self.assertEqual(self.lost("object"), {"Lost": [55, 5, 0, 0]})
+
+    def test_for_the_calling_thread_alone(self):
+        self.assertEqual(self.lost("thread"), {"Lost": [66, 6, 0, 0]})
+
+    def test_with_adaptive_stacks(self):
+        self.assertEqual(self.lost("disabled", harness.MODES["adaptive"]),
+                         {"Lost": [55, 5, 0, 0]})
+
+    def test_counts_are_as_without(self):
+        done = self.run_command([harness.program("lsan_interface")], env=SCAN)
+        report = self.only_report(done.pid)
+        live = self.live_by_function(report, ["Lost", "Excused"])
+        self.assertEqual(live["Excused"], [450, 10])
+        self.assertEqual(live["Lost"], [55, 5])
+
+    def test_absent_without_us(self):
+        done = self.run_command([harness.program("lsan_interface")],
+                                preload=False)
+        self.assertEqual(done.out.strip(), b"no interface")
+
+    def test_a_program_with_a_sanitizer_of_its_own(self):
+        output = os.path.join(self.scratch, "sanitized")
+        with open(output + ".c", "w", encoding="utf-8") as file:
+            file.write("""
+#include <stdlib.h>
+void __lsan_ignore_object(const void*);
+void __lsan_disable(void);
+void __lsan_enable(void);
+int main(void) {
+  __lsan_disable(); void* volatile a = malloc(7); a = NULL; __lsan_enable();
+  void* volatile b = malloc(8); __lsan_ignore_object(b); b = NULL;
+  return a != b;
+}
+""")
+        for compiler in (["gcc", "-fsanitize=leak"],
+                         ["clang", "-fsanitize=leak"]):
+            if shutil.which(compiler[0]) is None:
+                continue
+            with self.subTest(compiler=compiler):
+                subprocess.run([*compiler, "-g", output + ".c", "-o", output],
+                               check=True)
+                done = self.run_command([output], env=SCAN)
+                # Its own runtime still hears what it is told.
+                self.assertEqual(done.status, 0, done.err)
+                self.assertEqual(self.ledger_files(done.pid), [])
+
+
+class FamiliesTest(BuiltTest):
+    """A sample of the families; scripts/leak-table runs them all."""
+
+    EVERY = 37
+
+    def test_a_sample(self):
+        names = [name for name, *_ in families.PROGRAMS]
+        self.assertEqual(len(names), len(set(names)))
+        leaking = sum(bool(losses) for _, _, losses, _ in families.PROGRAMS)
+        self.assertGreaterEqual(leaking, 300)
+        self.assertGreaterEqual(len(names) - leaking, 300)
+        self.plugin = "none"
+        for i, (name, language, losses, source) in enumerate(
+                families.PROGRAMS):
+            # An odd step takes both directions in turn.
+            if i % self.EVERY:
+                continue
+            for level in LEVELS:
+                with self.subTest(program=name, level=level):
+                    self.build(source, language,
+                               os.path.join(self.scratch, name), [level])
+                    self.check(name, losses, level)
+
+
+class SteadyTest(ScanTest):
+    """The same verdict, callsite and bytes every time, beside other work."""
+
+    RUNS = int(os.environ.get("HEAPLEDGER_STEADY_RUNS", "40"))
+
+    def test_every_run_says_the_same(self):
+        program = harness.program("exit_scan_cases")
+        for leaks in (True, False):
+            for i in range(self.RUNS):
+                scan = self.scan_of([program, "threads" if leaks else "steady",
+                                     "8"])
+                self.assertEqual((scan["state"], scan["threads"]),
+                                 ("complete", 8), (leaks, i))
+                self.assertEqual([scan[name] for name in COUNTS],
+                                 [11, 1, 0, 0] if leaks else [0, 0, 0, 0],
+                                 (leaks, i))
+                if leaks:
+                    leak, = scan["leaks"]
+                    self.assertIn("Lose", leak["stack"])
+                for path in self.ledger_files():
+                    os.unlink(path)
 
 
 class RealProgramsTest(ScanTest):

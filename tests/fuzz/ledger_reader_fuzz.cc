@@ -40,7 +40,7 @@ LedgerBuilder& SoundLedger() {
       builder->Free(callsite, i + 1, 10 * i, i);
       builder->leak(callsite).direct_bytes = i;
     }
-    builder->header().scan_state =
+    builder->header().scan.state =
         static_cast<std::uint32_t>(ledger::ScanState::kComplete);
     return builder;
   }();

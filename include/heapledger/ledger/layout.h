@@ -45,6 +45,18 @@ static_assert(AtomicI64::is_always_lock_free && sizeof(AtomicI64) == 8);
 inline constexpr std::uint32_t kBuildIdBytes = 32;
 inline constexpr std::uint32_t kModulePathBytes = 416;
 
+// What a reachability scan says of itself.
+struct ScanRecord {
+  AtomicU32 state;        // ScanState
+  AtomicU32 reason;       // ScanReason: why kIncomplete
+  AtomicU64 blocks;       // live when it began
+  AtomicU64 unreachable;  // of these: no pointer, and still live at last
+  AtomicU64 threads;      // stopped, beside the one that scans
+  AtomicU64 root_bytes;   // read as roots
+  AtomicU64 duration_ns;  // of the whole scan
+  AtomicU64 pause_ns;     // during which the other threads stood still
+};
+
 // Page 0. Identity is written once, before `magic`; the rest changes.
 struct Header {
   AtomicU64 magic;
@@ -115,16 +127,17 @@ struct Header {
   AtomicU64 armed_realtime_ns;
   AtomicU64 disarmed_realtime_ns;
 
-  // The reachability scan at exit. The records of leaks are written before
-  // `scan_state` says kComplete (release), and never change after it.
-  AtomicU32 scan_state;        // ScanState
-  AtomicU32 scan_reason;       // ScanReason: why kIncomplete
-  AtomicU64 scan_blocks;       // live when the end began
-  AtomicU64 scan_unreachable;  // of these: no pointer, and still live at last
-  AtomicU64 scan_threads;      // stopped beside the one that ends the process
-  AtomicU64 scan_root_bytes;   // read as roots
-  AtomicU64 scan_duration_ns;  // of the whole scan
-  AtomicU64 scan_pause_ns;     // during which the other threads stood still
+  // The reachability scan at exit. Its records (LeakCell) are written before
+  // `scan.state` says kComplete (release), and never change after it.
+  ScanRecord scan;
+
+  // The last one of the running program. Its records (LiveLeakCell) belong to
+  // round `live_round` while that is even; a reader looks at it before and
+  // after it reads them.
+  ScanRecord live_scan;
+  AtomicU32 live_round;
+  AtomicU32 live_pause_limit_ms;
+  AtomicU64 live_realtime_ns;  // when it ended
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
@@ -155,6 +168,7 @@ enum class ExtentKind : std::uint8_t {
   kCallsites = 4,
   kCounters = 5,
   kLeaks = 6,
+  kLiveLeaks = 7,
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
@@ -230,6 +244,7 @@ enum CallsiteFlag : std::uint32_t {
   kCallsiteInherited = 8,   // blocks that were live at the fork
   kCallsiteOverflow = 16,   // stands for all that found no callsite
   kCallsiteCut = 32,        // adaptive depth left the outer frames out
+  kCallsiteIgnored = 64,    // blocks that are no leak by the program's own word
 };
 
 // A distinct stack that allocates: the unit of accounts.
@@ -251,7 +266,7 @@ struct CounterCell {
 };
 static_assert(sizeof(CounterCell) == 32);
 
-// What the scan at exit found of one callsite: blocks that no pointer reached
+// What a scan found of one callsite: blocks that no pointer reached
 // (direct), and those reached from such blocks alone (indirect).
 struct LeakCell {
   AtomicU64 direct_bytes;
@@ -260,6 +275,10 @@ struct LeakCell {
   AtomicU64 indirect_objects;
 };
 static_assert(sizeof(LeakCell) == 32);
+
+// The same, of the running program.
+struct LiveLeakCell : LeakCell {};
+static_assert(sizeof(LiveLeakCell) == sizeof(LeakCell));
 
 // Which table a record belongs to, and the pages of one of its extents.
 template <typename Record>
@@ -293,6 +312,11 @@ struct Chunking<CounterCell> {
 template <>
 struct Chunking<LeakCell> {
   static constexpr ExtentKind kKind = ExtentKind::kLeaks;
+  static constexpr std::uint32_t kPages = 4;
+};
+template <>
+struct Chunking<LiveLeakCell> {
+  static constexpr ExtentKind kKind = ExtentKind::kLiveLeaks;
   static constexpr std::uint32_t kPages = 4;
 };
 

@@ -65,9 +65,9 @@ enum class Degraded : std::uint32_t {
   kCount = 13,
 };
 
-// How far the scan at exit came. A process that ended with kPending or kRunning
-// was not judged: it was killed, aborted, replaced, or left by a raw system
-// call.
+// How far a scan came. A process that ended with kPending or kRunning of its
+// scan at exit was not judged: it was killed, aborted, replaced, or left by a
+// raw system call.
 enum class ScanState : std::uint32_t {
   kNotAsked = 0,
   kPending = 1,     // asked for; the program has not begun to end
@@ -76,7 +76,7 @@ enum class ScanState : std::uint32_t {
   kIncomplete = 4,  // given up, see ScanReason; no leak was booked
 };
 
-// Why a scan at exit says nothing.
+// Why a scan says nothing.
 enum class ScanReason : std::uint32_t {
   kNone = 0,
   kNotExact = 1,        // sampled, or dormant for a time: blocks are unknown
@@ -91,6 +91,11 @@ enum class ScanReason : std::uint32_t {
   kSealed = 10,          // the program gave up system calls (seccomp)
   kLedgerFull = 11,      // no room to book what was found
   kSignalRefused = 12,   // no handler for the signal that stops threads
+  // Of a running program only:
+  kPauseTooLong = 13,  // its threads would have stood still for too long
+  kProgramLeft = 14,   // it ended, or another program took its place
+  kNoScanner = 15,     // no process could be made to scan in
+  kScannerLost = 16,   // that process was killed
 };
 
 // Bits of the low half of the control word. A reader sets them and leaves the
@@ -102,6 +107,12 @@ enum class Control : std::uint64_t {
   kDisarm = 2,  // follow no new block; blocks already booked are followed on
   kTrim = 4,
   kFullStacks = 8,  // adaptive: no stack is cut for a while
+  kScan = 16,       // look for unreachable blocks; see kScanPauseShift
+  kReapScan = 32,   // the process that scanned is done; set by itself
 };
+
+// With kScan: for how many milliseconds the program's threads may stand still.
+inline constexpr std::uint32_t kScanPauseShift = 16;
+inline constexpr std::uint64_t kScanPauseMask = 0xffffULL << kScanPauseShift;
 
 }  // namespace heapledger::ledger

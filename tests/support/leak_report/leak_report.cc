@@ -13,6 +13,7 @@ namespace {
 using heapledger::collector::FrameNames;
 using heapledger::collector::LeakCounts;
 using heapledger::collector::LeakRecord;
+using heapledger::collector::LeakScan;
 using heapledger::collector::LedgerReader;
 using heapledger::collector::LedgerSnapshot;
 
@@ -51,8 +52,8 @@ std::string StackOf(const LedgerSnapshot& snapshot, const LeakRecord& leak,
   return "[" + out + "]";
 }
 
-void Print(const LedgerSnapshot& snapshot, FrameNames& names) {
-  const auto& scan = snapshot.scan;
+void Print(const LedgerSnapshot& snapshot, bool live, FrameNames& names) {
+  const LeakScan& scan = live ? snapshot.live_scan : snapshot.scan;
   std::printf(
       "{\"pid\": %u, \"program\": %s, \"image\": %u, \"state\": \"%s\", "
       "\"reason\": \"%s\", \"blocks\": %llu, \"unreachable\": %llu, "
@@ -84,7 +85,9 @@ void Print(const LedgerSnapshot& snapshot, FrameNames& names) {
 
 int main(int argc, char** argv) {
   const auto names = heapledger::collector::MakeResolver();
-  for (int i = 1; i < argc; ++i) {
+  // --live: the last scan of the running program instead of the one at exit.
+  const bool live = argc > 1 && std::strcmp(argv[1], "--live") == 0;
+  for (int i = live ? 2 : 1; i < argc; ++i) {
     auto reader = LedgerReader::Open(argv[i]);
     if (!reader.ok()) {
       std::fprintf(stderr, "leak_report: %s\n",
@@ -97,7 +100,7 @@ int main(int argc, char** argv) {
                    std::string(snapshot.status().message()).c_str());
       return 1;
     }
-    Print(*snapshot, *names);
+    Print(*snapshot, live, *names);
   }
   return 0;
 }

@@ -25,8 +25,9 @@ TEST(LeaksJsonTest, HasEveryFigureOfASuspect) {
   suspect.callsite.counters = maker.counters(0);
   suspect.callsite.callsites = {0};
   suspect.state = SuspectState::kKnown;
-  suspect.growth.window_ns = 60 * kSecondNs;
-  suspect.growth.bytes_per_second = 8;
+  suspect.growth.emplace();
+  suspect.growth->window_ns = 60 * kSecondNs;
+  suspect.growth->bytes_per_second = 8;
   suspect.age = AgeEvidence();
   suspect.named_monotonic_ns = 70 * kSecondNs;
   view.trend.growth = GrowthEvidence();

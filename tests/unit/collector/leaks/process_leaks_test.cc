@@ -63,7 +63,7 @@ TEST_F(ProcessLeaksTest, NamesTheOneThatLeaksWithItsEvidence) {
   EXPECT_EQ(suspect.callsite.name.function, "f2");
   EXPECT_EQ(suspect.callsite.counters.live_objects(), 300U);
   EXPECT_EQ(suspect.state, SuspectState::kNew);
-  EXPECT_NEAR(suspect.growth.bytes_per_second, 64, 0.1);
+  EXPECT_NEAR(suspect.growth->bytes_per_second, 64, 0.1);
   ASSERT_TRUE(suspect.age);
   EXPECT_EQ(suspect.age->freed_objects, 0U);
   EXPECT_EQ(suspect.named_monotonic_ns, kBegin + named * kSecondNs);
@@ -147,6 +147,35 @@ TEST(HostLeaksTest, KeepsWhatRunsAndForgetsTheRest) {
   EXPECT_EQ(leaks.view()->begin()->second->suspects.size(), 1U);
   sample(300, ProcessState::kKilled);
   EXPECT_TRUE(leaks.view()->empty());
+}
+
+TEST_F(ProcessLeaksTest, NamesWhatAScanFoundWhetherItGrowsOrNot) {
+  const auto table = maker_.AddCallsite({1, 100});
+  const auto lost = maker_.AddCallsite({2, 100});
+  Keep(maker_.counters(table), 1000, 4096);
+  Keep(maker_.counters(lost), 3, 64);
+  EXPECT_TRUE(Next()->suspects.empty());
+  const auto scanned = [&](std::uint32_t round, ScanState state) {
+    auto snapshot = std::make_shared<LedgerSnapshot>(
+        *maker_.At(kBegin + second_++ * kSecondNs));
+    snapshot->live_scan.state = state;
+    snapshot->live_scan.round = round;
+    if (state == ScanState::kComplete && round == 2) {
+      snapshot->live_scan.leaks = {{lost, {128, 2, 64, 1}}};
+    }
+    (void)account_.Update(snapshot);
+    return leaks_.Update(account_, snapshot, names_);
+  };
+  auto view = scanned(2, ScanState::kComplete);
+  EXPECT_TRUE(view->scanned);
+  ASSERT_EQ(view->suspects.size(), 1U);
+  EXPECT_FALSE(view->suspects[0].growth);
+  ASSERT_TRUE(view->suspects[0].unreachable);
+  EXPECT_EQ(view->suspects[0].unreachable->bytes(), 192U);
+  EXPECT_EQ(view->suspects[0].unreachable->objects(), 3U);
+  // The last result stands while the next one is made, and until it is there.
+  EXPECT_EQ(scanned(2, ScanState::kRunning)->suspects.size(), 1U);
+  EXPECT_TRUE(scanned(4, ScanState::kComplete)->suspects.empty());
 }
 
 }  // namespace

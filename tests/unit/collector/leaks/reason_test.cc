@@ -43,5 +43,19 @@ TEST(ReasonTest, TellsABoundFromAFact) {
   EXPECT_TRUE(ReasonOf(age, Figures::kEstimated).starts_with("by estimate"));
 }
 
+TEST(ReasonTest, TellsWhatNothingPointsTo) {
+  UnreachableEvidence lost;
+  lost.counts = {2048, 2, 0, 0};
+  lost.pause_ns = 3'400'000;
+  EXPECT_EQ(ReasonOf(lost),
+            "nothing points to 2 blocks (2.0 KiB), by a scan that held the "
+            "program up for 3.4 ms");
+  lost.counts = {64, 1, 1024, 10};
+  lost.at_exit = true;
+  EXPECT_EQ(ReasonOf(lost),
+            "nothing points to 1 block (64 B), and to nothing but these from "
+            "10 blocks (1.0 KiB), when the program ended");
+}
+
 }  // namespace
 }  // namespace heapledger::collector

@@ -52,11 +52,11 @@ TEST_F(SnapshotSeriesTest, NamesWhatRoseEveryTime) {
   EXPECT_EQ(Named(), std::vector<std::string>{"f1"});
   const auto view = SuspectsBetween(moments_, {});
   const Suspect& suspect = (*view)->suspects[0];
-  EXPECT_EQ(suspect.growth.basis, GrowthBasis::kMoments);
-  EXPECT_EQ(suspect.growth.window_ns, 3 * 3600 * kSecondNs);
-  EXPECT_EQ(suspect.growth.rounds, 3U);
-  EXPECT_EQ(suspect.growth.rise_bytes, 30'000U);
-  EXPECT_NEAR(suspect.growth.bytes_in_an_hour(), 10'000, 1e-6);
+  EXPECT_EQ(suspect.growth->basis, GrowthBasis::kMoments);
+  EXPECT_EQ(suspect.growth->window_ns, 3 * 3600 * kSecondNs);
+  EXPECT_EQ(suspect.growth->rounds, 3U);
+  EXPECT_EQ(suspect.growth->rise_bytes, 30'000U);
+  EXPECT_NEAR(suspect.growth->bytes_in_an_hour(), 10'000, 1e-6);
   ASSERT_TRUE(suspect.age);
   EXPECT_EQ(suspect.age->allocated_objects, 300U);
   EXPECT_EQ(suspect.age->older_objects, 300U);

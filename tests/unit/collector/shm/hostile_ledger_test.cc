@@ -44,7 +44,7 @@ void Fill(LedgerBuilder& builder) {
     builder.Free(id, (c + 1) % 4, c, 1);
     builder.leak(id).direct_bytes = c;
   }
-  builder.header().scan_state =
+  builder.header().scan.state =
       static_cast<std::uint32_t>(ledger::ScanState::kComplete);
 }
 

@@ -28,7 +28,7 @@ LedgerSnapshot MustTake(LedgerBuilder& builder) {
 }
 
 void SetScan(LedgerBuilder& builder, ledger::ScanState state) {
-  builder.header().scan_state = static_cast<std::uint32_t>(state);
+  builder.header().scan.state = static_cast<std::uint32_t>(state);
 }
 
 void Leak(LedgerBuilder& builder, std::uint32_t callsite,
@@ -56,12 +56,12 @@ TEST(LeakReaderTest, GivesLeaksByCallsiteAndTheirSum) {
   Leak(builder, first, {100, 2, 0, 0});
   Leak(builder, third, {8, 1, 4096, 3});
   SetScan(builder, ledger::ScanState::kComplete);
-  builder.header().scan_blocks = 77;
-  builder.header().scan_unreachable = 6;
-  builder.header().scan_threads = 3;
-  builder.header().scan_root_bytes = 1234;
-  builder.header().scan_duration_ns = 5000;
-  builder.header().scan_pause_ns = 4000;
+  builder.header().scan.blocks = 77;
+  builder.header().scan.unreachable = 6;
+  builder.header().scan.threads = 3;
+  builder.header().scan.root_bytes = 1234;
+  builder.header().scan.duration_ns = 5000;
+  builder.header().scan.pause_ns = 4000;
   const LedgerSnapshot snapshot = MustTake(builder);
   const LeakScan& scan = snapshot.scan;
   EXPECT_EQ(scan.state, ScanState::kComplete);
@@ -78,6 +78,34 @@ TEST(LeakReaderTest, GivesLeaksByCallsiteAndTheirSum) {
   EXPECT_EQ(scan.duration_ns, 5000U);
   EXPECT_EQ(scan.pause_ns, 4000U);
   EXPECT_EQ(snapshot.corrupt_records, 0U);
+}
+
+TEST(LeakReaderTest, GivesTheLastScanOfTheRunningProgramByItself) {
+  LedgerBuilder builder;
+  builder.AddSimpleCallsite(0x1000);
+  ledger::Header& header = builder.header();
+  header.live_scan.state =
+      static_cast<std::uint32_t>(ledger::ScanState::kComplete);
+  header.live_scan.pause_ns = 3000;
+  header.live_round = 4;
+  header.live_pause_limit_ms = 20;
+  header.live_realtime_ns = 99;
+  const LedgerSnapshot snapshot = MustTake(builder);
+  EXPECT_EQ(snapshot.scan.state, ScanState::kNotAsked);
+  EXPECT_EQ(snapshot.live_scan.state, ScanState::kComplete);
+  EXPECT_EQ(snapshot.live_scan.round, 4U);
+  EXPECT_EQ(snapshot.live_scan.pause_ns, 3000U);
+  EXPECT_EQ(snapshot.live_scan.pause_limit_ms, 20U);
+  EXPECT_EQ(snapshot.live_scan.realtime_ns, 99U);
+}
+
+TEST(LeakReaderTest, TellsNothingOfAResultThatIsBeingWritten) {
+  LedgerBuilder builder;
+  builder.AddSimpleCallsite(0x1000);
+  builder.header().live_scan.state =
+      static_cast<std::uint32_t>(ledger::ScanState::kComplete);
+  builder.header().live_round = 5;
+  EXPECT_EQ(MustTake(builder).live_scan.state, ScanState::kRunning);
 }
 
 TEST(LeakReaderTest, TakesCallsitesWithOneStackForOne) {
@@ -100,7 +128,7 @@ TEST(LeakReaderTest, TellsNoLeakOfAScanThatDidNotFinish) {
     LedgerBuilder builder;
     Leak(builder, builder.AddSimpleCallsite(0x1000), {100, 2, 0, 0});
     SetScan(builder, state);
-    builder.header().scan_reason =
+    builder.header().scan.reason =
         static_cast<std::uint32_t>(ledger::ScanReason::kThreadMissed);
     const LeakScan scan = MustTake(builder).scan;
     EXPECT_NE(scan.state, ScanState::kComplete);

@@ -120,5 +120,19 @@ TEST_F(ObjectMapTest, AgreesWithAModelOverRandomTraffic) {
   }
 }
 
+TEST_F(ObjectMapTest, TellsABlockFromTheSizeOfTheOneBefore) {
+  for (const std::uint64_t bytes : {100ULL, 5000ULL, 6ULL << 30}) {
+    const std::uint64_t address = 0x100000;
+    Insert(address, bytes, 7);
+    const std::uint32_t slots = ObjectMap::SlotsOf(bytes);
+    EXPECT_TRUE(map_.IsStart(address));
+    for (std::uint32_t i = 1; i < slots; ++i) {
+      EXPECT_FALSE(map_.IsStart(address + 32 * i)) << bytes;
+    }
+    EXPECT_TRUE(map_.IsStart(address + 32 * slots)) << bytes;
+    (void)map_.Remove(address);
+  }
+}
+
 }  // namespace
 }  // namespace heapledger::preload

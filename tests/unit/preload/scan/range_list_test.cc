@@ -92,6 +92,26 @@ TEST(RangeListTest, AgreesWithAModelOverRandomRanges) {
   }
 }
 
+TEST(RangeListTest, GivesTheInsideAndTheOutsideOfARange) {
+  Range ranges[4];
+  RangeList list;
+  list.Attach(ranges, 4);
+  list.Add(50, 60);
+  list.Add(10, 20);
+  list.Add(30, 40);
+  list.Seal();
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> parts;
+  list.ForEachPart(15, 55, [&parts](std::uint64_t low, std::uint64_t high) {
+    parts.emplace_back(low, high);
+  });
+  EXPECT_EQ(parts, (std::vector<std::pair<std::uint64_t, std::uint64_t>>{
+                       {15, 20}, {30, 40}, {50, 55}}));
+  std::vector<std::uint64_t> starts;
+  list.ForEach(
+      [&starts](const Range& range) { starts.push_back(range.start); });
+  EXPECT_EQ(starts, (std::vector<std::uint64_t>{10, 30, 50}));
+}
+
 TEST(HeapSortTest, SortsWhateverTheOrder) {
   std::mt19937 random(12);
   for (std::size_t count = 0; count < 70; ++count) {
