@@ -2,11 +2,11 @@
 #include "collector/cli/log_options.h"
 
 #include <CLI/CLI.hpp>
-#include <fstream>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "collector/config/read_file.h"
 #include "collector/logs/pattern_config.h"
 
 namespace heapledger::collector::cli {
@@ -14,16 +14,13 @@ namespace {
 
 absl::StatusOr<std::vector<logs::Pattern>> ReadPatterns(
     const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(logs::kMaxConfigBytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (!file.eof() && text.size() <= logs::kMaxConfigBytes) {
+  const auto text = ReadConfigFile(path);
+  if (!text.ok()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("cannot read log patterns ", path,
+        absl::StrCat("cannot read log patterns: ", text.status().message(),
                      "; give a file with --log-patterns"));
   }
-  return logs::ParsePatternConfig(text, path);
+  return logs::ParsePatternConfig(*text, path);
 }
 
 }  // namespace

@@ -1,32 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "collector/logs/pattern_config.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <cmath>
-#include <exception>
-#include <initializer_list>
 #include <set>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "collector/config/yaml_value.h"
 
 namespace heapledger::collector::logs {
 namespace {
-
-// What is wrong, and in which line (from 1; 0: the whole).
-struct Complaint {
-  int line = 0;
-  std::string what;
-};
-
-Complaint At(const YAML::Node& node, std::string what) {
-  return {node.Mark().line + 1, std::move(what)};
-}
 
 // Names become label values, and one that is none would be everywhere.
 bool IsName(const std::string& text) {
@@ -38,115 +23,110 @@ bool IsName(const std::string& text) {
          });
 }
 
-std::string Text(const YAML::Node& node, const char* key) {
-  if (!node.IsScalar()) throw At(node, absl::StrCat(key, " is no text"));
-  return node.Scalar();
+YamlValue::Reader Into(std::string& text) {
+  return [&text](const YamlValue& value) {
+    absl::StatusOr<std::string> read = value.String();
+    if (read.ok()) text = *std::move(read);
+    return read.status();
+  };
 }
 
-std::vector<std::string> Texts(const YAML::Node& node, const char* key) {
-  if (!node.IsSequence()) {
-    throw At(node, absl::StrCat(key, " is no list; write [a, b]"));
+absl::StatusOr<std::vector<std::string>> Words(const YamlValue& list) {
+  const auto items = list.List();
+  if (!items.ok()) return items.status();
+  std::vector<std::string> words;
+  for (const YamlValue& item : *items) {
+    if (absl::Status ok = Into(words.emplace_back())(item); !ok.ok()) return ok;
   }
-  std::vector<std::string> texts;
-  for (const YAML::Node& entry : node) texts.push_back(Text(entry, key));
-  return texts;
+  return words;
 }
 
-void AllowKeys(const YAML::Node& map, std::initializer_list<const char*> keys) {
-  std::set<std::string> seen;
-  for (const auto& entry : map) {
-    const std::string key = Text(entry.first, "a key");
-    if (std::ranges::find(keys, key) == keys.end()) {
-      throw At(entry.first, absl::StrCat("'", key, "' is no key here"));
-    }
-    if (!seen.insert(key).second) {
-      throw At(entry.first, absl::StrCat(key, " stands there twice"));
-    }
+absl::Status ReadName(const YamlValue& value, std::string& name) {
+  if (absl::Status ok = Into(name)(value); !ok.ok()) return ok;
+  if (IsName(name)) return absl::OkStatus();
+  return value.Error(
+      absl::StrCat("'", name, "' is none of a-z, 0-9 and _, at most 64"));
+}
+
+absl::Status ReadSeverity(const YamlValue& value, Severity& severity) {
+  const auto word = value.String();
+  if (!word.ok()) return word.status();
+  const auto known = SeverityOf(*word);
+  if (!known) {
+    return value.Error(absl::StrCat(
+        "'", *word, "' is none of low, medium, high and critical"));
   }
+  severity = *known;
+  return absl::OkStatus();
 }
 
-Wording ReadWording(const YAML::Node& node) {
+absl::Status ReadPattern(const YamlValue& entry, Pattern& pattern) {
   Wording wording;
-  wording.regex = Text(node["regex"], "regex");
-  if (wording.regex.empty()) throw At(node, "regex is empty");
-  if (node["unless"]) wording.unless = Text(node["unless"], "unless");
-  if (node["programs"]) {
-    wording.programs = Texts(node["programs"], "programs");
-  }
-  if (node["threshold"]) {
-    double number = 0;
-    const std::string text = Text(node["threshold"], "threshold");
-    if (!absl::SimpleAtod(text, &number) || !std::isfinite(number)) {
-      throw At(node["threshold"],
-               absl::StrCat("threshold '", text, "' is no number"));
-    }
-    wording.at_least = number;
-  }
-  return wording;
+  bool has_severity = false;
+  pattern.description = "of the user's patterns";
+  const absl::Status read = entry.ReadMap(
+      {{"name",
+        [&](const YamlValue& value) { return ReadName(value, pattern.name); }},
+       {"severity",
+        [&](const YamlValue& value) {
+          has_severity = true;
+          return ReadSeverity(value, pattern.severity);
+        }},
+       {"description", Into(pattern.description)},
+       {"regex", Into(wording.regex)},
+       {"unless", Into(wording.unless)},
+       {"programs",
+        [&](const YamlValue& value) {
+          auto words = Words(value);
+          if (words.ok()) wording.programs = *std::move(words);
+          return words.status();
+        }},
+       {"threshold", [&](const YamlValue& value) {
+          const auto number = value.Number();
+          if (number.ok()) wording.at_least = *number;
+          return number.status();
+        }}});
+  if (!read.ok()) return read;
+  if (pattern.name.empty()) return entry.Error("has no name");
+  if (!has_severity) return entry.Error("has no severity");
+  if (wording.regex.empty()) return entry.Error("has no regex");
+  pattern.wordings.push_back(std::move(wording));
+  return absl::OkStatus();
 }
 
-Pattern ReadPattern(const YAML::Node& node) {
-  if (!node.IsMap()) throw At(node, "an entry of patterns has no keys");
-  AllowKeys(node, {"name", "severity", "description", "regex", "unless",
-                   "programs", "threshold"});
-  for (const char* key : {"name", "severity", "regex"}) {
-    if (!node[key]) throw At(node, absl::StrCat("a pattern has no ", key));
-  }
-  Pattern pattern;
-  pattern.name = Text(node["name"], "name");
-  if (!IsName(pattern.name)) {
-    throw At(node["name"],
-             absl::StrCat("name '", pattern.name,
-                          "' is none of a-z, 0-9 and _, at most 64"));
-  }
-  const std::string word = Text(node["severity"], "severity");
-  const auto severity = SeverityOf(word);
-  if (!severity) {
-    throw At(node["severity"],
-             absl::StrCat("severity '", word,
-                          "' is none of low, medium, high and critical"));
-  }
-  pattern.severity = *severity;
-  pattern.description = node["description"]
-                            ? Text(node["description"], "description")
-                            : "of the user's patterns";
-  pattern.wordings.push_back(ReadWording(node));
-  return pattern;
-}
-
-std::vector<Pattern>::iterator Find(std::vector<Pattern>& patterns,
-                                    const std::string& name) {
+auto Find(std::vector<Pattern>& patterns, const std::string& name) {
   return std::ranges::find(patterns, name, &Pattern::name);
 }
 
-void Disable(const YAML::Node& names, std::vector<Pattern>& patterns) {
-  for (const std::string& name : Texts(names, "disable")) {
+absl::Status Disable(const YamlValue& names, std::vector<Pattern>& patterns) {
+  const auto words = Words(names);
+  if (!words.ok()) return words.status();
+  for (const std::string& name : *words) {
     const auto found = Find(patterns, name);
     if (found == patterns.end()) {
-      throw At(names,
-               absl::StrCat("disable: no pattern is called '", name, "'"));
+      return names.Error(
+          absl::StrCat("has '", name, "', and no pattern is called so"));
     }
     patterns.erase(found);
   }
+  return absl::OkStatus();
 }
 
-void Read(const YAML::Node& root, std::vector<Pattern>& patterns) {
-  if (root.IsNull()) return;
-  if (!root.IsMap()) throw At(root, "the file has no keys");
-  AllowKeys(root, {"disable", "patterns"});
-  if (root["disable"]) Disable(root["disable"], patterns);
-  const YAML::Node list = root["patterns"];
-  if (!list) return;
-  if (!list.IsSequence()) throw At(list, "patterns is no list");
-  if (list.size() > kMaxUserPatterns) {
-    throw At(list, absl::StrCat("more than ", kMaxUserPatterns, " patterns"));
+absl::Status AddPatterns(const YamlValue& list,
+                         std::vector<Pattern>& patterns) {
+  const auto entries = list.List();
+  if (!entries.ok()) return entries.status();
+  if (entries->size() > kMaxUserPatterns) {
+    return list.Error(
+        absl::StrCat("has more than ", kMaxUserPatterns, " entries"));
   }
   std::set<std::string> seen;
-  for (const YAML::Node& node : list) {
-    Pattern pattern = ReadPattern(node);
+  for (const YamlValue& entry : *entries) {
+    Pattern pattern;
+    if (absl::Status ok = ReadPattern(entry, pattern); !ok.ok()) return ok;
     if (!seen.insert(pattern.name).second) {
-      throw At(node,
-               absl::StrCat("pattern ", pattern.name, " stands there twice"));
+      return entry.Error(absl::StrCat("has a name that ", pattern.name,
+                                      " above it has already"));
     }
     const auto found = Find(patterns, pattern.name);
     if (found == patterns.end()) {
@@ -155,33 +135,25 @@ void Read(const YAML::Node& root, std::vector<Pattern>& patterns) {
       *found = std::move(pattern);
     }
   }
-}
-
-absl::Status Refused(const std::string& source, const Complaint& complaint) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("log patterns ", source,
-                   complaint.line > 0 ? absl::StrCat(":", complaint.line) : "",
-                   ": ", complaint.what, "; mend the file"));
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Pattern>> ParsePatternConfig(
-    std::string_view text, const std::string& source) {
-  if (text.size() > kMaxConfigBytes) {
-    return Refused(source, {0, "the file is larger than 1 MiB"});
-  }
+    const std::string& text, const std::string& source) {
+  const auto file = YamlValue::Parse(text, source);
+  if (!file.ok()) return file.status();
   std::vector<Pattern> patterns = BuiltInPatterns();
-  // yaml-cpp speaks in exceptions, of its own and of the standard library.
-  try {
-    Read(YAML::Load(std::string(text)), patterns);
-  } catch (const Complaint& complaint) {
-    return Refused(source, complaint);
-  } catch (const YAML::Exception& error) {
-    return Refused(source, {error.mark.line + 1, error.msg});
-  } catch (const std::exception& error) {
-    return Refused(source, {0, error.what()});
-  }
+  const absl::Status read =
+      file->ReadMap({{"disable",
+                      [&patterns](const YamlValue& value) {
+                        return Disable(value, patterns);
+                      }},
+                     {"patterns", [&patterns](const YamlValue& value) {
+                        return AddPatterns(value, patterns);
+                      }}});
+  if (!read.ok()) return read;
   return patterns;
 }
 

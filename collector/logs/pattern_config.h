@@ -17,7 +17,6 @@
 
 #include <cstddef>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -26,12 +25,11 @@
 namespace heapledger::collector::logs {
 
 inline constexpr std::size_t kMaxUserPatterns = 64;
-inline constexpr std::size_t kMaxConfigBytes = 1 << 20;
 
 // The built-in patterns as changed by `text`. InvalidArgument names `source`,
 // the line and what is wrong with it; expressions are checked by
 // PatternTable::Compile.
 [[nodiscard]] absl::StatusOr<std::vector<Pattern>> ParsePatternConfig(
-    std::string_view text, const std::string& source);
+    const std::string& text, const std::string& source);
 
 }  // namespace heapledger::collector::logs

@@ -12,7 +12,7 @@ namespace heapledger::collector::logs {
 namespace {
 
 void Run(std::string_view text) {
-  auto patterns = ParsePatternConfig(text, "fuzz");
+  auto patterns = ParsePatternConfig(std::string(text), "fuzz");
   if (!patterns.ok()) {
     if (patterns.status().message().empty()) __builtin_trap();
     return;

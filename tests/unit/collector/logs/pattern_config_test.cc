@@ -56,22 +56,24 @@ TEST(PatternConfigTest, AnEmptyFileChangesNothing) {
 
 TEST(PatternConfigTest, WhatIsWrongIsSaidWithItsLine) {
   const std::pair<const char*, const char*> cases[] = {
-      {"patterns:\n- {name: a, severity: low}", "f:2: a pattern has no regex"},
+      {"patterns:\n- {name: a, severity: low}",
+       "f line 2: patterns[0] has no regex"},
       {"patterns:\n- {name: a, severity: bad, regex: x}",
-       "f:2: severity 'bad'"},
-      {"patterns:\n- {name: A b, severity: low, regex: x}", "f:2: name 'A b'"},
+       "f line 2: patterns[0].severity 'bad'"},
+      {"patterns:\n- {name: A b, severity: low, regex: x}",
+       "f line 2: patterns[0].name 'A b'"},
       {"patterns:\n- {name: a, severity: low, regex: x, treshold: 3}",
-       "f:2: 'treshold' is no key here"},
+       "f line 2: patterns[0].treshold is no key known here"},
       {"patterns:\n- {name: a, severity: low, regex: x, threshold: many}",
-       "f:2: threshold 'many' is no number"},
+       "f line 2: patterns[0].threshold is \"many\", not a number"},
       {"patterns:\n- {name: a, severity: low, regex: x}\n"
        "- {name: a, severity: low, regex: x}",
-       "f:3: pattern a stands there twice"},
-      {"disable: [nothing]", "f:1: disable: no pattern is called 'nothing'"},
-      {"pattern: []", "f:1: 'pattern' is no key here"},
-      {"- a", "f:1: the file has no keys"},
-      {"patterns: 3", "f:1: patterns is no list"},
-      {"patterns: [", "f:"},
+       "f line 3: patterns[1] has a name that a above it has already"},
+      {"disable: [nothing]", "f line 1: disable has 'nothing'"},
+      {"pattern: []", "f line 1: pattern is no key known here"},
+      {"- a", "f line 1: takes a map of keys and values"},
+      {"patterns: 3", "f line 1: patterns takes a list"},
+      {"patterns: [", "f line "},
   };
   for (const auto& [text, why] : cases) {
     const auto patterns = ParsePatternConfig(text, "f");
@@ -81,10 +83,8 @@ TEST(PatternConfigTest, WhatIsWrongIsSaidWithItsLine) {
   }
 }
 
-TEST(PatternConfigTest, DepthAndSizeAreBounded) {
+TEST(PatternConfigTest, DepthAndNumberAreBounded) {
   EXPECT_FALSE(ParsePatternConfig(std::string(100'000, '['), "f").ok());
-  EXPECT_FALSE(
-      ParsePatternConfig(std::string(kMaxConfigBytes + 1, ' '), "f").ok());
   std::string many = "patterns:\n";
   for (std::size_t i = 0; i <= kMaxUserPatterns; ++i) {
     many += "- {name: a" + std::to_string(i) + ", severity: low, regex: x}\n";
