@@ -225,7 +225,8 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   HostLeaks leaks(*leak_options);
   CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
   SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
-                         Interval(arguments), &source, &system, log);
+                         Interval(arguments), &source, &system,
+                         &leaks.residents(), log);
   Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
                   &system, &leaks, &server);
   auto keeper = KeeperFor(arguments, &source, &system, &leaks, log);

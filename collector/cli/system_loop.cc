@@ -11,11 +11,13 @@ namespace heapledger::collector::cli {
 
 SystemLoop::SystemLoop(SystemSampler sampler, std::chrono::nanoseconds interval,
                        const HostSource* measured, SystemSource* source,
+                       ResidentTrends* trends,
                        std::function<void(const std::string&)> log)
     : sampler_(std::move(sampler)),
       interval_(interval),
       measured_(measured),
       source_(source),
+      trends_(trends),
       log_(std::move(log)) {}
 
 void SystemLoop::Start() {
@@ -54,7 +56,17 @@ void SystemLoop::Sample() {
   for (const auto& process : measured_->host()->processes) {
     targets.push_back(MeasuredTarget(*process));
   }
-  source_->Publish(sampler_.Sample(targets, SystemSampler::Clock::now()));
+  const auto now = SystemSampler::Clock::now();
+  const auto view = sampler_.Sample(targets, now);
+  source_->Publish(view);
+  std::vector<ResidentSample> residents;
+  for (const TargetSample& target : view->targets) {
+    if (target.under_shim) continue;
+    residents.push_back({target.pid, target.start_time_ticks, target.process,
+                         target.memory.resident(), target.headroom});
+  }
+  trends_->Update(static_cast<std::uint64_t>(now.time_since_epoch().count()),
+                  residents);
 }
 
 }  // namespace heapledger::collector::cli

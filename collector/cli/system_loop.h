@@ -16,15 +16,18 @@
 
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/system_source.h"
+#include "collector/leaks/resident_trends.h"
 #include "collector/system/system_sampler.h"
 
 namespace heapledger::collector::cli {
 
 class SystemLoop {
  public:
-  // `log` gets a sentence on a problem. The sources must outlive this object.
+  // `log` gets a sentence on a problem. The sources and `trends` must outlive
+  // this object.
   SystemLoop(SystemSampler sampler, std::chrono::nanoseconds interval,
              const HostSource* measured, SystemSource* source,
+             ResidentTrends* trends,
              std::function<void(const std::string&)> log);
   ~SystemLoop() { Stop(); }
 
@@ -40,6 +43,7 @@ class SystemLoop {
   const std::chrono::nanoseconds interval_;
   const HostSource* const measured_;
   SystemSource* const source_;
+  ResidentTrends* const trends_;
   const std::function<void(const std::string&)> log_;
 
   std::mutex mutex_;

@@ -29,8 +29,9 @@ struct LeakFamilies {
       "kind of evidence; 0 where there are none.");
   Family score = Family::Gauge(
       "heapledger_heap_leak_score",
-      "For how much of an hour the floor of the live bytes has been rising "
-      "without a sign of an end, from 0 (it is not) to 1.");
+      "For how much of an hour the floor of the live bytes (of a process that "
+      "is not under the shim: the resident bytes) has been rising without a "
+      "sign of an end, from 0 (it is not) to 1.");
   Family growth = Family::Gauge(
       "heapledger_heap_floor_growth_bytes_per_second",
       "How fast the floor of the live bytes rises: swings do not move it; "
@@ -67,6 +68,11 @@ class LeakCollector final : public MetricCollector {
       if (found == leaks->end()) continue;
       AddProcess(ProcessLabels(*process), *found->second, families);
       AddTrend(ProcessLabels(*process), found->second->trend, families);
+    }
+    for (const ResidentTrend& watched : *leaks_->residents().view()) {
+      AddTrend(
+          {{"process", watched.process}, {"pid", std::to_string(watched.pid)}},
+          watched.trend, families);
     }
     return TakeFamilies(std::move(families.bytes), std::move(families.objects),
                         std::move(families.suspects), std::move(families.score),

@@ -11,6 +11,7 @@
 #include <unordered_map>
 
 #include "collector/leaks/process_leaks.h"
+#include "collector/leaks/resident_trends.h"
 #include "collector/ledger/host_accounts.h"
 
 namespace heapledger::collector {
@@ -29,11 +30,16 @@ class HostLeaks {
   // Never null; empty before the first Update.
   [[nodiscard]] std::shared_ptr<const HostLeakView> view() const;
 
+  // Of what is not under the shim; with a thread of its own that updates it.
+  [[nodiscard]] ResidentTrends& residents() { return residents_; }
+  [[nodiscard]] const ResidentTrends& residents() const { return residents_; }
+
  private:
   const LeakOptions options_;
   std::unordered_map<std::uint64_t, std::unique_ptr<ProcessLeaks>> processes_;
   mutable std::mutex mutex_;  // guards view_
   std::shared_ptr<const HostLeakView> view_;
+  ResidentTrends residents_;
 };
 
 }  // namespace heapledger::collector

@@ -62,7 +62,8 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
     view->suspects.back().named_monotonic_ns = now;
   }
   SortSuspects(view->suspects);
-  view->trend = Trend(*snapshot);
+  FollowTrend(*snapshot);
+  view->trend = trend_.view();
   view->watched = watches_.size();
   view->scanned = unreachable_.scanned();
   view->looked_ns = now - first_ns_;
@@ -70,17 +71,10 @@ std::shared_ptr<const ProcessLeakView> ProcessLeaks::Update(
   return view;
 }
 
-TrendView ProcessLeaks::Trend(const LedgerSnapshot& snapshot) {
+void ProcessLeaks::FollowTrend(const LedgerSnapshot& snapshot) {
   trend_.Add(snapshot.taken_monotonic_ns, snapshot.totals,
              options_.headroom ? options_.headroom(snapshot.identity.pid)
                                : std::nullopt);
-  TrendView view;
-  if (const GrowthEvidence* const growth = trend_.growth()) {
-    view.growth = *growth;
-  }
-  view.score = trend_.score();
-  view.exhaustion_seconds = trend_.exhaustion_seconds();
-  return view;
 }
 
 Suspect ProcessLeaks::SuspectOf(std::size_t group, ProcessAccount& account,

@@ -45,13 +45,6 @@ struct Acquitted {
   GrowthJudgement judgement;
 };
 
-// What ProcessTrend says at the sample.
-struct TrendView {
-  std::optional<GrowthEvidence> growth;  // none: nothing grows
-  double score = 0;
-  std::optional<double> exhaustion_seconds;
-};
-
 struct ProcessLeakView {
   std::shared_ptr<const LedgerSnapshot> snapshot;
   std::vector<Suspect> suspects;  // as SortSuspects
@@ -114,7 +107,7 @@ class ProcessLeaks {
   std::vector<Candidate> BookRises(std::span<const CallsiteAccount> accounts);
   void Admit(std::vector<Candidate> candidates);
 
-  TrendView Trend(const LedgerSnapshot& snapshot);
+  void FollowTrend(const LedgerSnapshot& snapshot);
 
   const LeakOptions& options_;
   ProcessTrend trend_;

@@ -86,6 +86,14 @@ void ProcessTrend::Add(std::uint64_t time_ns, const HeapCounters& counters,
                : std::nullopt);
 }
 
+TrendView ProcessTrend::view() const {
+  TrendView view;
+  if (const GrowthEvidence* const seen = growth()) view.growth = *seen;
+  view.score = score();
+  view.exhaustion_seconds = exhaustion_seconds();
+  return view;
+}
+
 void ProcessTrend::Judge(std::size_t tier) {
   GrowthOptions options;
   options.minimum_window_ns = 0;

@@ -31,6 +31,13 @@
 
 namespace heapledger::collector {
 
+// What is to be said of a process at its last sample.
+struct TrendView {
+  std::optional<GrowthEvidence> growth;  // none: nothing grows
+  double score = 0;
+  std::optional<double> exhaustion_seconds;
+};
+
 class ProcessTrend {
  public:
   ProcessTrend() : history_(kBaseWidthNs) {}
@@ -49,6 +56,7 @@ class ProcessTrend {
   [[nodiscard]] double score() const;
   // Until the headroom is used up; none without a forecast.
   [[nodiscard]] std::optional<double> exhaustion_seconds() const;
+  [[nodiscard]] TrendView view() const;
 
  private:
   // Finer than a callsite's, for windows of 8, 12 and 16 minutes: a forecast

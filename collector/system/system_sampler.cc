@@ -134,6 +134,8 @@ std::optional<TargetSample> SystemSampler::SampleTarget(
   }
   TargetSample sample;
   sample.pid = target.pid;
+  sample.start_time_ticks = target.start_time_ticks;
+  sample.under_shim = target.heap.has_value();
   sample.process = target.process;
   sample.taken_realtime_ns = view.taken_realtime_ns;
   sample.memory = *process;

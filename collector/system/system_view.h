@@ -27,6 +27,8 @@ struct SystemTarget {
 
 struct TargetSample {
   std::uint32_t pid = 0;
+  std::uint64_t start_time_ticks = 0;
+  bool under_shim = false;
   std::string process;
   std::uint64_t taken_realtime_ns = 0;
   ProcessMemory memory;

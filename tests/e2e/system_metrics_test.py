@@ -200,6 +200,8 @@ class SystemMetricsTest(HolderTest):
             self.assertNotIn("heap_live", name)
             self.assertNotEqual(name[0], "heapledger_resident_bytes")
         self.assertIn(("heapledger_targets", {}, 2.0), found)
+        # Its growth is followed too; of seconds there is nothing to say yet.
+        self.assertEqual(values["heapledger_heap_leak_score"], 0)
         named.kill()
         named.wait()
         self.until(base, lambda found: not self.of(found, named.pid))
