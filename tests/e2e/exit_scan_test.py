@@ -21,10 +21,9 @@ LEAKS = os.environ["HEAPLEDGER_LEAKS"]
 sys.path.insert(0, LEAKS)
 import corpus  # noqa: E402
 import families  # noqa: E402
+from scan_report import COUNTS, by_function  # noqa: E402
 
 SCAN = {"HEAPLEDGER_SCAN": "exit"}
-COUNTS = ("direct_bytes", "direct_objects", "indirect_bytes",
-          "indirect_objects")
 LEVELS = ("-O0", "-O2")
 
 
@@ -46,19 +45,6 @@ class ScanTest(harness.ShimTest):
         self.assertEqual(done.status, status, (done.out, done.err))
         scan, = self.scans(done.pid)
         return scan
-
-    @staticmethod
-    def by_function(scan, functions):
-        """Leaks by the first function of the stack that is in `functions`."""
-        found = {}
-        for leak in scan["leaks"]:
-            names = [name.split("(")[0] for name in leak["stack"]]
-            name = next((name for name in names if name in functions),
-                        " <- ".join(names))
-            sums = found.setdefault(name, [0, 0, 0, 0])
-            for i, count in enumerate(COUNTS):
-                sums[i] += leak[count]
-        return found
 
 
 class BuiltTest(ScanTest):
@@ -94,7 +80,7 @@ class BuiltTest(ScanTest):
             for other in scans.values():
                 self.assertEqual(other["leaks"], [])
         self.assertEqual((own["state"], own["reason"]), ("complete", "none"))
-        found = self.by_function(own, losses)
+        found = by_function(own, losses)
         if None in losses.values():  # libc's own block, of its own size
             self.assertEqual(list(found), list(losses))
             self.assertEqual(own["direct_objects"], 1)
@@ -252,7 +238,7 @@ class SurroundingsTest(ScanTest):
                     [harness.program("exit_scan_cases"), "threads", "5"],
                     preload=[harness.SHIM, path])
                 self.assertEqual(scan["state"], "complete")
-                found = self.by_function(scan, ["Lose", "main", "Hold"])
+                found = by_function(scan, ["Lose", "main", "Hold"])
                 # jemalloc's memory for itself cannot be told from the
                 # program's, and may hold old addresses: no leak is shown that
                 # is none, but one may be missed.
@@ -268,7 +254,7 @@ class LsanInterfaceTest(ScanTest):
     def lost(self, how, env=None):
         scan = self.scan_of([harness.program("lsan_interface"), how], env=env)
         self.assertEqual(scan["state"], "complete")
-        return self.by_function(scan, ["Lost", "Excused"])
+        return by_function(scan, ["Lost", "Excused"])
 
     def test_what_is_allocated_while_it_is_off(self):
         for how in ("disabled", "nested"):

@@ -22,9 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import corpus  # noqa: E402
 import families  # noqa: E402
+from scan_report import by_function  # noqa: E402
 
-COUNTS = ("direct_bytes", "direct_objects", "indirect_bytes",
-          "indirect_objects")
 COMMON = ["-g", "-w", "-fno-builtin", "-I", HERE]
 LEAK_STATUS = 77
 
@@ -59,19 +58,6 @@ def run(command, env):
                               stderr=subprocess.PIPE).returncode
     except subprocess.TimeoutExpired:
         return None
-
-
-def by_function(scan, functions):
-    """Leaks by the first function of the stack that is in `functions`."""
-    found = {}
-    for leak in scan["leaks"]:
-        names = [name.split("(")[0] for name in leak["stack"]]
-        name = next((name for name in names if name in functions),
-                    " <- ".join(names))
-        sums = found.setdefault(name, [0, 0, 0, 0])
-        for i, count in enumerate(COUNTS):
-            sums[i] += leak[count]
-    return found
 
 
 def is_right(scans, losses):
