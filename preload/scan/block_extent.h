@@ -31,6 +31,7 @@ struct ChunkHeader {
   static constexpr std::uint64_t kFlags = 7;
   static constexpr std::uint64_t kMmapped = 2;
   static constexpr std::uint64_t kSmallest = 32;
+  static constexpr std::uint64_t kPageBytes = 4096;
 
   std::uint64_t word = 0;
 
@@ -48,6 +49,12 @@ struct ChunkHeader {
     const std::uint64_t needed = padded < kSmallest ? kSmallest : padded;
     return size >= needed && size - needed <= kSmallest;
   }
+
+  // Whether it can be that of a large block with pages of its own.
+  [[nodiscard]] constexpr bool FitsPages(std::uint64_t bytes) const {
+    return mmapped() && bytes >= kPageBytes &&
+           (word & ~kFlags) % kPageBytes == 0 && Fits(bytes);
+  }
 };
 
 enum class Allocator { kGlibc, kOther };
@@ -63,9 +70,11 @@ BlockExtent ExtentOf(Memory& memory, Allocator allocator, std::uint64_t block,
   ChunkHeader header;
   if (!memory.Load(block + 8, &header.word)) return either;
   if (!header.Fits(bytes)) return early;
-  // The header of a block at the start of a page lies on the page before, which
-  // a block further up says nothing about.
-  if (block % 4096 == 0) return late;
+  // Pages of its own: what lies on the page before says nothing about it. For
+  // anything smaller it does, as the block's text may look like a header.
+  if (block % ChunkHeader::kPageBytes == 0 && header.FitsPages(bytes)) {
+    return late;
+  }
   if (!memory.Load(block - 8, &header.word)) return late;
   return header.Fits(bytes) ? either : late;
 }

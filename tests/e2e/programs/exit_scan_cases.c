@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -33,6 +34,17 @@ static void* Hold(void* unused) {
   __atomic_fetch_add(&g_ready, 1, __ATOMIC_SEQ_CST);
   for (;;) poll(NULL, 0, -1);
   return held != NULL ? unused : NULL;
+}
+
+// Texts that read as the header of a chunk, all over their pages: at both
+// places where a block can start in its granule.
+static NOINLINE void HoldTexts(void) {
+  static char* held[8192];
+  for (int i = 0; i < 8192; ++i) {
+    held[i] = malloc(i == 4096 ? 40 : 10);
+    memset(held[i], 0, malloc_usable_size(held[i]));
+    strcpy(held[i], "SHELLOPTS");
+  }
 }
 
 // glibc would not let it: only a system call blocks every signal.
@@ -83,6 +95,7 @@ int main(int argc, char** argv) {
   const int steady = strcmp(how, "steady") == 0;
   if (!steady) Lose(11);
   if (steady || strcmp(how, "threads") == 0) Start(Hold, (int)number);
+  if (strcmp(how, "texts") == 0) HoldTexts();
   if (strcmp(how, "blocked") == 0) Start(BlockEverything, 1);
   if (strcmp(how, "sealed") == 0) {
     Filter(0);

@@ -54,8 +54,14 @@ TEST_F(BlockExtentTest, TakesBothHalvesWhereContentLooksLikeAHeader) {
   EXPECT_TRUE(extent.Contains(0x10050 + 99));
 }
 
-TEST_F(BlockExtentTest, DoesNotReadThePageBefore) {
-  // As the first block of an mmapped chunk: nothing below it can be read.
+TEST_F(BlockExtentTest, TakesBothHalvesAtTheStartOfAPageToo) {
+  heap_.Point(0x30008, 'S');  // the text "SHELLOPTS": fits as an mmapped chunk
+  const BlockExtent extent = Of(0x30000, 10);
+  EXPECT_TRUE(extent.Contains(0x30000));
+}
+
+TEST_F(BlockExtentTest, DoesNotAskThePageBeforeAboutPagesOfItsOwn) {
+  heap_.memory.words[0x2fff8] = 0x4011;  // fits, and is none
   heap_.memory.words[0x30008] = 0x5002;
   const BlockExtent extent =
       ExtentOf(heap_.memory, Allocator::kGlibc, 0x30000, 0x4000);
