@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -24,8 +25,13 @@ std::optional<SourcePlace> Place(const std::string& file, std::uint32_t line,
       place.in_root = true;
     }
   } else if (path.is_relative() && *path.begin() != "..") {
-    // As the compiler was given it: from the root of the build.
-    place.in_root = true;
+    // As the compiler was given it: from the root of a build, which may be that
+    // of a library.
+    std::error_code unreadable;
+    place.in_root =
+        !facts.source_root.empty() &&
+        std::filesystem::is_regular_file(
+            std::filesystem::path(facts.source_root) / path, unreadable);
   }
   place.path = path.generic_string();
   return place;

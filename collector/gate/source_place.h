@@ -18,7 +18,8 @@ struct SourcePlace {
   std::uint32_t line = 1;  // at least 1
 };
 
-// Of one frame; none where its file is unknown.
+// Of one frame; none where its file is unknown. A relative path is below the
+// source root where there is such a file.
 [[nodiscard]] std::optional<SourcePlace> PlaceOf(const StackFunction& frame,
                                                  const GateFacts& facts);
 

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "tests/support/temp_directory.h"
 #include "tests/unit/collector/gate/round_maker.h"
 
 namespace heapledger::collector::gate {
@@ -31,9 +34,22 @@ TEST(SourcePlace, KeepsOthersWhole) {
   EXPECT_EQ(sibling->path, "/srcs/x.c");
   EXPECT_FALSE(sibling->in_root);
   EXPECT_EQ(sibling->line, 1U);
-  EXPECT_TRUE(PlaceOf(Frame("f", "lib/x.c", 3), Root("/src"))->in_root);
   EXPECT_FALSE(PlaceOf(Frame("f", "../x.c", 3), Root("/src"))->in_root);
   EXPECT_FALSE(PlaceOf(Frame("f"), Root("/src")).has_value());
+}
+
+TEST(SourcePlace, TakesARelativePathForTheRootsWhereThereIsSuchAFile) {
+  const heapledger::testing::TempDirectory root;
+  std::ofstream(root.Path("x.c")) << "int x;\n";
+  const auto own = PlaceOf(Frame("f", "./x.c", 3), Root(root.path()));
+  EXPECT_TRUE(own->in_root);
+  EXPECT_EQ(own->path, "x.c");
+  // As Debian's libc names its own.
+  const auto library =
+      PlaceOf(Frame("f", "./stdlib/exit.c", 3), Root(root.path()));
+  EXPECT_FALSE(library->in_root);
+  EXPECT_EQ(library->path, "stdlib/exit.c");
+  EXPECT_FALSE(PlaceOf(Frame("f", "x.c", 3), Root(""))->in_root);
 }
 
 TEST(SourcePlace, ShowsALibrarysLeakAtTheCallIntoIt) {
