@@ -212,7 +212,9 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                 kUsage);
   }
   const auto options = OptionsFor(arguments, *duration);
-  if (!options.ok()) return FailWith("leaks", options.status());
+  if (!options.ok()) {
+    return Fail("leaks", std::string(options.status().message()), kUsage);
+  }
   std::vector<Heap> heaps;
   for (const std::string& word : arguments.what) {
     auto heap = FindHeap(discovery, word);

@@ -133,5 +133,29 @@ class LeaksTest(harness.ShimTest):
         self.assertIn(b"growth cannot be told from 2 snapshots", two.stderr)
 
 
+    def test_a_scan_at_the_end_is_told_of_the_dead(self):
+        done = self.run_command([harness.program("exit_scan_cases")],
+                                env={"HEAPLEDGER_SCAN": "exit"})
+        self.assertEqual(done.status, 0)
+        rules = os.path.join(self.scratch, "rules")
+        with open(rules, "w") as file:
+            file.write("leak:Lose\n")
+        for options, state in (([], "new"),
+                               (["--suppressions", rules], "suppressed")):
+            told = self.command("leaks", str(done.pid), "--json", *options)
+            self.assertEqual(told.returncode, 0, told.stderr)
+            suspect, = json.loads(told.stdout)["suspects"]
+            self.assertEqual((suspect["function"], suspect["state"]),
+                             ("Lose", state))
+            evidence, = suspect["evidence"]
+            self.assertEqual(
+                (evidence["kind"], evidence["at_exit"],
+                 evidence["direct_bytes"]), ("unreachable", True, 11))
+        absent = self.command("leaks", str(done.pid), "--suppressions",
+                              os.path.join(self.scratch, "absent"))
+        self.assertEqual(absent.returncode, 2)
+        self.assertIn(b"absent", absent.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()
