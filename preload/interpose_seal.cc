@@ -5,11 +5,13 @@
 #include <sys/syscall.h>
 
 #include "preload/interpose.h"
+#include "preload/live_scan.h"
 #include "preload/real_process.h"
 #include "preload/seal.h"
 
 using heapledger::preload::g_real_process;
 using heapledger::preload::ProgramSealsItself;
+using heapledger::preload::StopLiveScanBeforeExec;
 
 namespace {
 constexpr long kSetSeccomp = 22;  // PR_SET_SECCOMP
@@ -33,6 +35,7 @@ long heapledger_syscall(long number, long a, long b, long c, long d, long e,
   if (number == SYS_seccomp || (number == SYS_prctl && a == kSetSeccomp)) {
     ProgramSealsItself();
   }
+  if (number == SYS_execve || number == SYS_execveat) StopLiveScanBeforeExec();
   if (g_real_process.syscall == nullptr) [[unlikely]]
     g_real_process.Resolve();
   return g_real_process.syscall(number, a, b, c, d, e, f);

@@ -88,8 +88,6 @@ void LiveReach::Run(ReachResult& result) {
     }
   }
   pages_.Close();
-  // Also where nobody was asked to park: the signal is to be given back.
-  if (!scan_.lot().empty()) scan_.lot().ReleaseGuests();
   scan_.memory().Close();
   result.root_bytes = scan_.root_bytes();
 }

@@ -249,6 +249,15 @@ ScanReason Launch(LiveScan& live, std::uint32_t pause_ms) {
   Bury(*live);
 }
 
+void StopLiveScanBeforeExec() {
+  const LiveScan* const live = g_live.load(std::memory_order_acquire);
+  if (live == nullptr || live->scanner.load(std::memory_order_acquire) == 0 ||
+      raw::Pid() != g_process->identity.pid) {
+    return;
+  }
+  StopLiveScan();
+}
+
 [[gnu::cold]] void ForgetLiveScan() {
   LiveScan* const live = g_live.load(std::memory_order_acquire);
   if (live == nullptr) return;

@@ -30,6 +30,10 @@ void ReapLiveScan();
 // Ends the one that is on, at once: the program ends.
 void StopLiveScan();
 
+// The same where the program is about to run another one in its place. A child
+// that borrows the program's memory, as of vfork, leaves it alone.
+void StopLiveScanBeforeExec();
+
 // In a forked child: its parent's is none of its own.
 void ForgetLiveScan();
 

@@ -12,6 +12,7 @@
 
 #include "heapledger/ledger/name.h"
 #include "preload/raw_io.h"
+#include "preload/shared_memory_owner.h"
 
 // What the handler returns to; the kernel asks for it.
 asm(".pushsection .text\n"
@@ -58,9 +59,6 @@ void OnParkSignal(int signal, siginfo_t* info, void* context) {
   ParkingLot* const lot = g_lot.load(std::memory_order_acquire);
   if (lot == nullptr) return;
   auto* const thread = static_cast<ParkedThread*>(info->si_value.sival_ptr);
-  if (info->si_code == SI_QUEUE && lot->IsRestorer(thread)) {
-    return lot->RestoreAction();
-  }
   if (info->si_code != SI_QUEUE || !lot->Holds(thread)) {
     return lot->PassOn(signal, info, context);
   }
@@ -114,10 +112,7 @@ ScanReason ParkingLot::ParkGuests(std::uint64_t timeout_ns,
 
 bool ParkingLot::ReleaseGuests() {
   const bool stayed = went_away_.load(std::memory_order_acquire) == 0;
-  if (LetGo()) {
-    AwaitLeaving();
-    HaveItRestored();
-  }
+  if (LetGo()) AwaitLeaving();
   return stayed;
 }
 
@@ -181,25 +176,6 @@ void ParkingLot::RestoreAction() {
   raw::Call(SYS_rt_sigaction, kParkSignal, Address(&before_), 0,
             sizeof before_.mask);
   installed_.store(false, std::memory_order_release);
-}
-
-void ParkingLot::HaveItRestored() {
-  constexpr int kWaits = 200;
-  bool sent = false;
-  ForEachTask([&](std::int32_t tid) { return !(sent = SendRestorer(tid)); });
-  for (int i = 0; sent && i < kWaits && !empty(); ++i) {
-    FutexWait(left_, left_.load(std::memory_order_acquire), kMillisecond);
-  }
-}
-
-bool ParkingLot::SendRestorer(std::int32_t tid) {
-  siginfo_t info = {};
-  info.si_signo = kParkSignal;
-  info.si_code = SI_QUEUE;
-  info.si_pid = pid_;
-  info.si_value.sival_ptr = &restorer_;
-  return !HasEnded(tid) && raw::Call(SYS_rt_tgsigqueueinfo, pid_, tid,
-                                     kParkSignal, Address(&info)) == 0;
 }
 
 // Whether a task has ended but is still listed.
@@ -341,8 +317,11 @@ bool ParkingLot::Ask(std::int32_t tid) {
   info.si_code = SI_QUEUE;
   info.si_pid = pid_;
   info.si_value.sival_ptr = &thread;
-  const long sent =
-      raw::Call(SYS_rt_tgsigqueueinfo, pid_, tid, kParkSignal, Address(&info));
+  // A program that the process runs instead has no handler: it would be killed.
+  const long sent = guests_ && !StillSharesMemoryWith(pid_)
+                        ? -ESRCH
+                        : raw::Call(SYS_rt_tgsigqueueinfo, pid_, tid,
+                                    kParkSignal, Address(&info));
   if (sent == 0) return true;
   thread.state.store(State::kGone, std::memory_order_release);
   if (sent == -ESRCH) return true;

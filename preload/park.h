@@ -58,13 +58,14 @@ class ParkingLot {
   // and takes the signal; false where it cannot be had. The rest is for the
   // caller that shares its memory: ParkGuests() with a time after which a
   // thread goes on by itself, and ReleaseGuests(), which is false where one
-  // did; without a ParkGuests() it only gives the signal back.
+  // did. The signal is the owner's to give back, with DismissGuests().
   bool AdmitGuests(std::int32_t pid);
   ledger::ScanReason ParkGuests(std::uint64_t timeout_ns,
                                 std::uint64_t leave_after_ns);
   bool ReleaseGuests();
-  // For the owner of the threads, where the caller of these has vanished: lets
-  // all go on and gives the signal back, unless a thread is still to come.
+  // For the owner of the threads, once the caller of these has ended, in order
+  // or not: lets all go on and gives the signal back, unless a thread is still
+  // to come.
   void DismissGuests();
   // Whether the signal is given back, so that no thread comes any more.
   [[nodiscard]] bool empty() const {
@@ -96,9 +97,6 @@ class ParkingLot {
   // Called by the signal's handler.
   void Arrive(ParkedThread* thread, const void* context);
   void RestoreAction();
-  [[nodiscard]] bool IsRestorer(const void* token) const {
-    return token == &restorer_;
-  }
   [[nodiscard]] bool Holds(const void* thread) const {
     return thread >= threads_ && thread < threads_ + kMaxThreads;
   }
@@ -113,9 +111,6 @@ class ParkingLot {
   // Lets all go on. Returns whether all who were asked have come.
   bool LetGo();
   void AwaitLeaving() const;
-  // Has one of the owner's threads give the signal back.
-  void HaveItRestored();
-  bool SendRestorer(std::int32_t tid);
   [[nodiscard]] bool HasEnded(std::int32_t tid) const;
   // Calls visit(tid) for every thread of the process, as long as it returns
   // true. False where none could be listed.
@@ -140,8 +135,7 @@ class ParkingLot {
   std::uint64_t leave_after_ns_ = 0;
   bool guests_ = false;
   bool reads_thread_pointers_ = false;
-  char tasks_[48];     // the directory of the threads
-  char restorer_ = 0;  // its address asks for RestoreAction()
+  char tasks_[48];  // the directory of the threads
   std::atomic<bool> installed_;
   std::atomic<std::uint32_t> late_;       // excused, and not come yet
   std::atomic<std::uint32_t> went_away_;  // threads that were kept too long

@@ -24,6 +24,7 @@ void RealProcess::Resolve() {
   Find(dlclose, "dlclose");
   Find(prctl, "prctl");
   Find(syscall, "syscall");
+  for (int i = 0; i < kExecCalls; ++i) Find(exec[i], kExecNames[i]);
 }
 
 }  // namespace heapledger::preload

@@ -5,6 +5,12 @@
 
 namespace heapledger::preload {
 
+// The ways to run another program, in the order of kExecNames.
+inline constexpr const char* kExecNames[] = {"execve",  "execv",   "execvp",
+                                             "execvpe", "execl",   "execle",
+                                             "execlp",  "fexecve", "execveat"};
+inline constexpr int kExecCalls = sizeof kExecNames / sizeof *kExecNames;
+
 struct RealProcess {
   using Main = int (*)(int, char**, char**);
 
@@ -16,6 +22,7 @@ struct RealProcess {
   int (*dlclose)(void*) = nullptr;
   int (*prctl)(int, unsigned long, unsigned long, unsigned long,
                unsigned long) = nullptr;
+  void* exec[kExecCalls] = {};  // by the place in kExecNames
   long (*syscall)(long, long, long, long, long, long, long) = nullptr;
 
   void Resolve();

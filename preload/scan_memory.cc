@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "preload/scan/memory.h"
+#include "preload/shared_memory_owner.h"
 
 namespace heapledger::preload {
 namespace {
@@ -80,14 +81,8 @@ bool ScanMemory::TimeIsUp() {
   const std::uint64_t now = raw::PreciseNs();
   late_ = late_ || now > deadline_ns_;
   if (owner_pid_ != 0 && now - owner_looked_ns_ > kOwnerLookNs) {
-    constexpr long kCompareMemory = 1;  // KCMP_VM
     owner_looked_ns_ = now;
-    // Its parent no more, or no more the same memory; some kernels cannot say.
-    const long own = raw::Call(SYS_getpid);
-    const long differs =
-        raw::Call(SYS_kcmp, own, owner_pid_, kCompareMemory, 0, 0);
-    owner_is_gone_ = owner_is_gone_ || differs > 0 || differs == -ESRCH ||
-                     raw::Call(SYS_getppid) != owner_pid_;
+    owner_is_gone_ = owner_is_gone_ || !StillSharesMemoryWith(owner_pid_);
   }
   return late_ || owner_is_gone_;
 }

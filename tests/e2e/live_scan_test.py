@@ -44,10 +44,13 @@ class Program:
         self.process.wait()
         self.process.stdout.close()
 
-    def stall_us(self):
-        self.process.stdin.write("stall\n")
+    def say(self, word):
+        self.process.stdin.write(word + "\n")
         self.process.stdin.flush()
-        return int(self.process.stdout.readline())
+        return self.process.stdout.readline()
+
+    def stall_us(self):
+        return int(self.say("stall"))
 
     def status(self):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
@@ -207,6 +210,44 @@ class LiveScanTest(harness.ShimTest):
         self.assert_finds_them(self.scan(program))
         self.assert_left_nothing(program)
         self.assertEqual(program.end(), 0)
+
+    def test_the_program_forks_meanwhile(self):
+        program = Program(self, 100, 1, "resting",
+                          env={"HEAPLEDGER_SCAN": "exit"})
+        self.assertEqual(len(self.start_and_leave(program)), 1)
+        self.assertEqual(program.say("fork"), "0\n")
+        # The child's memory is a copy, in which nobody scans but itself.
+        child, = (path for path in self.ledger_files()
+                  if path not in self.ledger_files(program.pid))
+        done = subprocess.run([REPORT, child],
+                              stdout=subprocess.PIPE, timeout=60, check=True)
+        scan = json.loads(done.stdout)
+        self.assertEqual((scan["state"], scan["leaks"]), ("complete", []))
+        for _ in range(1000):
+            if self.last(program)["state"] == "complete":
+                break
+            time.sleep(0.05)
+        self.assertEqual(self.last(program)["direct_objects"], LOST)
+        self.assert_left_nothing(program)
+        self.assertEqual(program.end(), 0)
+
+    def test_the_program_runs_another_meanwhile(self):
+        # At any moment of the scan, through libc and past it: the other program
+        # must not get what was meant for this one.
+        for word in ("exec", "raw exec"):
+            for delay in (0, .002, .005, .01, .02, .03, .05, .1):
+                with self.subTest(word=word, delay=delay):
+                    program = Program(self, 20, 1, "resting")
+                    scanners = self.start_and_leave(program)
+                    time.sleep(delay)
+                    self.assertEqual(program.say(word), "ready\n")
+                    deadline = time.monotonic() + 20
+                    while any(os.path.exists(f"/proc/{scanner}/exe")
+                              for scanner in scanners):
+                        self.assertLess(time.monotonic(), deadline)
+                        time.sleep(0.01)
+                    self.assertEqual(program.end(), 0)
+        self.assert_finds_them(self.scan(Program(self, 1, 1, "resting")))
 
     def test_the_program_ends_meanwhile(self):
         for scan_at_exit in (False, True):

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A running program for scans of it: a heap of so many MiB that is reachable by
-// one table, threads that move its pointers about all the time, and 1,000 blocks
-// of 64 bytes that nothing points to. Tells its own worst stall on request.
+// one table, threads that move its pointers about all the time, and 1,000
+// blocks of 64 bytes that nothing points to. Tells its own worst stall on
+// request.
 //
 //   live_scan MIB THREADS [moving|resting] [losses]
 //
 // A line on standard input: "stall" prints the longest time, in microseconds,
 // that a thread which does nothing but look at the clock was held up since the
 // last such line; the end of input ends it.
+#define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -15,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -112,6 +116,31 @@ static void* WatchTheClock(void* unused) {
   return unused;
 }
 
+// Past libc.
+static void RunByKernel(char* name) {
+  char* const arguments[] = {name, "1", "1", "resting", NULL};
+  long result;
+  __asm__ volatile("syscall"
+                   : "=a"(result)
+                   : "a"(SYS_execve), "D"("/proc/self/exe"), "S"(arguments),
+                     "d"(environ)
+                   : "rcx", "r11", "memory");
+  abort();
+}
+
+// A forked child that allocates and ends in order; its status.
+static int Fork(void) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (int i = 0; i < 1000; ++i) free(Kept(24 + (size_t)i));
+    exit(0);
+  }
+  int status = -1;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
 int main(int argc, char** argv) {
   const size_t bytes = (size_t)atoi(argv[1]) << 20;
   const int threads = atoi(argv[2]);
@@ -144,8 +173,20 @@ int main(int argc, char** argv) {
     const ssize_t got = read(0, line, sizeof line);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
-    printf("%llu\n", (unsigned long long)(__atomic_exchange_n(
-                         &g_worst_ns, 0, __ATOMIC_RELAXED) / 1000));
+    if (line[0] == 'e') {
+      execl("/proc/self/exe", argv[0], "1", "1", "resting", (char*)NULL);
+      abort();
+    }
+    if (line[0] == 'r') RunByKernel(argv[0]);
+    if (line[0] == 'f') {
+      printf("%d\n", Fork());
+      fflush(stdout);
+      continue;
+    }
+    printf("%llu\n",
+           (unsigned long long)(__atomic_exchange_n(&g_worst_ns, 0,
+                                                    __ATOMIC_RELAXED) /
+                                1000));
     fflush(stdout);
   }
   g_moving = 0;
