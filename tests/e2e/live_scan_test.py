@@ -15,6 +15,7 @@ import time
 import unittest
 
 import harness
+from scenarios import scenario
 
 REPORT = os.environ["HEAPLEDGER_LEAK_REPORT"]
 LOST = 1000
@@ -74,6 +75,7 @@ class Program:
         return self.process.wait(timeout=60)
 
 
+@scenario(52)
 class LiveScanTest(harness.ShimTest):
 
     def ask(self, program, *options, pause=PAUSE):

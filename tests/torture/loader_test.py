@@ -8,6 +8,7 @@ unwinder), 27 (dlclose).
 import unittest
 
 from harness import program
+from scenarios import scenario
 from torture import TortureTest
 
 
@@ -17,6 +18,7 @@ class LoaderTest(TortureTest):
         return [program("loader"), how, program("libplugin_a.so"),
                 program("libplugin_b.so")]
 
+    @scenario(27)
     def test_27_unloaded_code_keeps_its_name(self):
         report = self.check_known(self.command("rounds"))
         # One callsite each, however often it came back.
@@ -28,6 +30,7 @@ class LoaderTest(TortureTest):
             self.assertEqual(sites[0]["stack"][0]["module"],
                              f"libplugin_{function[6].lower()}.so")
 
+    @scenario(23)
     def test_23_loader_exceptions_iteration_and_threads(self):
         settings = ({},)
         if self.mode == "exact":
@@ -42,6 +45,7 @@ class LoaderTest(TortureTest):
                     self.assertGreater(
                         self.sums_of(report, function)["frees"], 100)
 
+    @scenario(7)
     def test_7_a_plugin_that_goes_past_us(self):
         done = self.run_both(self.command("deepbind"))
         self.assertEqual(done.status, 0)
@@ -54,6 +58,7 @@ class LoaderTest(TortureTest):
         self.assertEqual(crossing["allocations"], 21 * 50)
         self.assertLessEqual(crossing["live_objects"], 50)
 
+    @scenario(10)
     def test_10_a_second_namespace(self):
         report = self.check_known(self.command("dlmopen"))
         self.assertEqual(self.sums_of(report, "Crossing")["allocations"], 500)
