@@ -153,8 +153,8 @@ void StartImage(Cause cause) {
   }
   g_real_new.Resolve();
   g_real_process.Resolve();
-  // Privileged programs: inert, no trace.
-  if (getauxval(AT_SECURE) != 0) {
+  // Privileged programs, and those on another libc: inert, no trace.
+  if (getauxval(AT_SECURE) != 0 || !LibcIsKnown()) {
     SetGate(Gate::kOff);
     return;
   }
