@@ -10,7 +10,10 @@ privileges are gone), 34 (output), 47 (threads), 48 (the tree), 49 (statuses),
 import json
 import os
 import signal
+import subprocess
+import time
 import unittest
+import urllib.request
 
 import harness
 import kinds
@@ -96,19 +99,25 @@ class KindsTest(VerdictTest):
 
     @scenario(6)
     def test_6_metrics_say_so_too(self):
-        process = self.start(
-            ["/bin/sh", "-c", f"{program('own_malloc')}; exec sleep 20"])
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.stderr.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        process.stdout.readline()
-        markers = self.off_markers()
-        self.assertEqual(list(markers.values()), [3], markers)
-        # Nothing of it is on the page as if it had been measured.
-        ledgers = [self.report(path)["process"]["program"]
-                   for path in self.ledger_files()]
-        self.assertNotIn("own_malloc", ledgers)
+        command = [program("own_malloc"), "wait"]
+        self.bare_and_shimmed(command)
+        for name in self.off_markers():
+            os.unlink(os.path.join(self.ledgers, name))
+        process = self.start(command, stdin=subprocess.PIPE)
+        self.addCleanup(self.finish, process)
+        self.assertEqual(process.stdout.readline(), b"own\n")
+        self.assertEqual(list(self.off_markers().values()), [3])
+        base = self.collect()
+        line = 'heapledger_unmeasured_processes{reason="own_allocator"} 1\n'
+        for _ in range(100):
+            with urllib.request.urlopen(base + "/metrics") as answer:
+                page = answer.read().decode()
+            if line in page:
+                break
+            time.sleep(0.1)
+        self.assertIn(line, page)
+        # And nothing as if it had been measured.
+        self.assertNotIn(f'pid="{process.pid}"', page)
 
 
 class StatusTest(VerdictTest):
