@@ -72,7 +72,10 @@ SCENARIOS = (
     Scenario(18, "P0", "many threads", ("pools_test:ThreadPoolTest.*",)),
     Scenario(19, "P0", "signal handlers that allocate or jump out"),
     Scenario(20, "P1", "no helper thread"),
-    Scenario(21, "P0", "small stacks", ("check_shim_code",)),
+    Scenario(21, "P0", "small stacks", ("check_shim_code",),
+             lacks="a call from code that is met for the first time reads its "
+             "unwind tables and takes 2.3 KiB, not 1 KiB: still less than "
+             "libc's own first call of a thread, to which the test holds it"),
     Scenario(22, "P0", "switched stacks",
              ("preload_unwind_test:WalkTest.AnUnknownStackAllowsShortSteps",)),
     Scenario(23, "P0", "loader and unwinder deadlocks", ("check_shim_code",)),

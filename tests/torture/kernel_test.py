@@ -163,11 +163,13 @@ class KernelTest(TortureTest):
     def test_42_below_gdb(self):
         if shutil.which("gdb") is None:
             self.skipTest("gdb is not installed")
+        settings = [word for name, value in harness.MODES[self.mode].items()
+                    for word in ("-ex", f"set environment {name} {value}")]
         done = subprocess.run(
             ["gdb", "-q", "-batch", "-nx",
              "-ex", f"set environment LD_PRELOAD {harness.SHIM}",
              "-ex", f"set environment HEAPLEDGER_DIR {self.ledgers}",
-             "-ex", "break Held", "-ex", "run", "-ex", "bt", "-ex", "delete",
+             *settings, "-ex", "break Held", "-ex", "run", "-ex", "bt", "-ex", "delete",
              "-ex", "continue", "--args", program("worker"), "hold", "churn"],
             env=self.environment(False), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
