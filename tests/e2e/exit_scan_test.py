@@ -67,8 +67,8 @@ class BuiltTest(ScanTest):
         return output
 
     def check(self, name, losses, level):
-        done = self.run_command([os.path.join(self.scratch, name),
-                                 self.plugin], env=SCAN)
+        done = self.run_both([os.path.join(self.scratch, name), self.plugin],
+                             env=SCAN)
         self.assertEqual(done.status, 0, (done.out, done.err))
         scans = {scan["pid"]: scan for scan in self.scans()}
         for path in self.ledger_files():

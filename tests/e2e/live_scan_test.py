@@ -135,6 +135,10 @@ class LiveScanTest(harness.ShimTest):
         self.assertEqual(program.end(), 0)
 
     def test_a_clean_program(self):
+        bare = self.run_command([harness.program("live_scan"), "8", "2", "moving",
+                                 "0"],
+                                preload=False)
+        self.assertEqual((bare.status, bare.out), (0, b"ready\n"))
         program = Program(self, 8, 2, "moving", 0)
         leaks = self.scan(program)
         self.assertEqual(leaks["suspects"], [])

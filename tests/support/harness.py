@@ -47,8 +47,8 @@ class Result:
 def kind_of_run(command, preload):
     if command[0] == CLI:
         return "gate" if command[1:2] == ["gate"] else "tool"
-    shimmed = preload is True or SHIM in (preload or [])
-    return "shim" if shimmed else "bare"
+    words = list(command) + ([SHIM] if preload is True else preload or [])
+    return "shim" if any(SHIM in word for word in words) else "bare"
 
 
 def note_run(kind):

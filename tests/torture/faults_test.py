@@ -164,8 +164,9 @@ class FaultsTest(TortureTest):
 
     @scenario(59, slow=True)
     def test_59_every_call_of_a_scan_at_exit_fails_in_turn(self):
+        self.command = [program("worker"), "hold", "churn"]
         outcomes, untold = self.inject_all({"HEAPLEDGER_SCAN": "exit"},
-                                           most=4)
+                                           most=2)
         self.assertGreater(outcomes["measured"], 5)
         self.assertEqual(untold, set())
 

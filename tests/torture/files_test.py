@@ -184,6 +184,9 @@ class FilesTest(harness.ShimTest):
 
     def killed_both_sides(self, seconds):
         """Programs and the collector are killed at random, for a while."""
+        self.assertEqual(self.run_command(
+            [program("worker"), "hold", "churn", "wait"],
+            preload=False).status, 0)
         source = random.Random(57)
         running = {}
         collector, base = self.killable_collector()

@@ -70,9 +70,12 @@ class ThreadsTest(TortureTest):
             for pinned in ([], ["pinned"])[:2 if self.mode == "exact" else 1]:
                 with self.subTest(allocator=name, pinned=bool(pinned)):
                     command = [program("address_reuse"), "2"] + pinned
-                    done = self.run_command(command, env=env)
-                    if done.status == 77:
+                    bare = self.run_command(command, preload=False, env=env)
+                    if bare.status == 77:
                         self.skipTest("no right to choose the processor")
+                    done = self.run_command(command, env=env)
+                    self.assertEqual((bare.status, bare.err),
+                                     (done.status, done.err))
                     report = self.only_report(done.pid)
                     self.check_live(report, done.out)
                     self.check_clean(report)
