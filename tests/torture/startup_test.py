@@ -94,7 +94,8 @@ class StartupTest(TortureTest):
         # Nothing comes to it but what is handed to it, and no harm is done.
         done = self.run_command([program("tls_loader"), "late", harness.SHIM],
                                 preload=False,
-                                env={"HEAPLEDGER_DIR": self.ledgers})
+                                env={"HEAPLEDGER_DIR": self.ledgers,
+                                     **harness.MODES[self.mode]})
         self.assertEqual((done.status, done.err), (0, b""))
         self.assertIn(done.out.splitlines()[0], (b"refused", b"loaded late"))
         self.assertIn(b"Held 1000 10", done.out)
