@@ -7,6 +7,7 @@
 #include "preload/lifecycle.h"
 #include "preload/live_scan.h"
 #include "preload/raw_io.h"
+#include "preload/real_malloc.h"
 #include "preload/seal.h"
 
 // Not in libc's headers. Those that glibc's own atexit() and at_quick_exit()
@@ -14,6 +15,7 @@
 extern "C" int __cxa_atexit(void (*handler)(void*), void* argument,
                             void* object);
 extern "C" int __cxa_at_quick_exit(void (*handler)(void*), void* object);
+#pragma weak __cxa_at_quick_exit
 
 namespace heapledger::preload {
 namespace {
@@ -60,7 +62,9 @@ void PrepareExitScan() {
 bool ScansAtExit() { return g_scan != nullptr; }
 
 bool MayScanAtExit() {
-  if (g_scan != nullptr || CurrentGate() != Gate::kCold) return ScansAtExit();
+  if (g_scan != nullptr || CurrentGate() != Gate::kCold || !LibcIsKnown()) {
+    return ScansAtExit();
+  }
   Config config;
   config.ReadEnvironment();
   return config.scan_at_exit;

@@ -94,10 +94,8 @@ Gate FirstGate(const Process& process) {
   return g_bootstrap.ever_used() ? Gate::kDraining : Gate::kDormant;
 }
 
-// Opens fresh books over a fresh ledger.
-OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
-  process.segment = CreateSegment(process.config, process.identity);
-  if (process.segment.off != OffReason::kNone) return process.segment.off;
+// Opens fresh books over a ledger that was just made.
+OffReason OpenBooksOver(Process& process, std::uint32_t first_callsite) {
   process.env.set_ledger_base(process.segment.base);
   void* const memory = raw::MapPrivate(sizeof(Books<TargetEnv>));
   if (memory == nullptr) return OffReason::kAddressSpace;
@@ -116,6 +114,15 @@ OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
   g_books->set_sample_mean(header.sample_bytes);
   g_control = &header.control;
   return OffReason::kNone;
+}
+
+// Makes a ledger and opens fresh books over it; both, or none is left.
+OffReason OpenBooks(Process& process, std::uint32_t first_callsite) {
+  process.segment = CreateSegment(process.config, process.identity);
+  if (process.segment.off != OffReason::kNone) return process.segment.off;
+  const OffReason reason = OpenBooksOver(process, first_callsite);
+  if (reason != OffReason::kNone) DropSegment(&process.segment);
+  return reason;
 }
 
 OffReason ReasonNotToMeasure(const Config& config, const Identity& identity) {
@@ -153,8 +160,8 @@ void StartImage(Cause cause) {
   }
   g_real_new.Resolve();
   g_real_process.Resolve();
-  // Privileged programs: inert, no trace.
-  if (getauxval(AT_SECURE) != 0) {
+  // Privileged programs, and those on another libc: inert, no trace.
+  if (getauxval(AT_SECURE) != 0 || !LibcIsKnown()) {
     SetGate(Gate::kOff);
     return;
   }
@@ -229,7 +236,8 @@ void StartChild(Process& process) {
     SetGate(Gate::kOff);
     return;
   }
-  const Segment parent_segment = process.segment;
+  std::byte* const parent_ledger = process.segment.base;
+  const std::uint64_t parent_ledger_bytes = process.segment.cap_bytes;
   Books<TargetEnv>* const parent = g_books;
   const Identity parent_identity = process.identity;
   process.identity.Read();
@@ -252,7 +260,10 @@ void StartChild(Process& process) {
   ThreadState* state = nullptr;
   if (reason == OffReason::kNone) {
     state = g_books->Attach(process.threads);
-    if (state == nullptr) reason = OffReason::kAddressSpace;
+    if (state == nullptr) {
+      reason = OffReason::kAddressSpace;
+      DropSegment(&process.segment);
+    }
   }
   if (reason == OffReason::kNone) {
     (void)g_books->Inherit(*parent, state->frames);
@@ -264,7 +275,7 @@ void StartChild(Process& process) {
   } else {
     GoOff(process.config, process.identity, reason);
   }
-  raw::Unmap(parent_segment.base, parent_segment.cap_bytes);
+  raw::Unmap(parent_ledger, parent_ledger_bytes);
   raw::Unmap(parent, sizeof *parent);
 }
 

@@ -16,6 +16,9 @@
 #include "preload/unwind/byte_reader.h"
 #include "preload/unwind/load_segment.h"
 
+// See LibcIsKnown().
+#pragma weak _dl_find_object
+
 namespace heapledger::preload {
 
 struct LoadedObject {

@@ -5,6 +5,9 @@
 
 #include "preload/raw_io.h"
 
+// A strong reference that nobody satisfies ends the program.
+#pragma weak _dl_find_object
+
 // Our own malloc, whatever the symbol of that name is bound to.
 extern "C" __attribute__((visibility("hidden"))) void* heapledger_own_malloc(
     std::size_t bytes) noexcept;
@@ -61,11 +64,14 @@ bool RealMalloc::Resolve() {
   }
   // glibc's own malloc is the one beside gnu_get_libc_version().
   const void* const libc = dlsym(RTLD_NEXT, "gnu_get_libc_version");
-  const bool glibc = InSameObject(libc, reinterpret_cast<const void*>(malloc));
+  const bool glibc = LibcIsKnown() &&
+                     InSameObject(libc, reinterpret_cast<const void*>(malloc));
   smallest_request = glibc ? 0 : 32;
   spaced_malloc = glibc ? malloc : SpacedMalloc;
   return true;
 }
+
+bool LibcIsKnown() { return &_dl_find_object != nullptr; }
 
 bool InSameObject(const void* a, const void* b) {
   const std::uint64_t object = ObjectOf(a);

@@ -43,6 +43,11 @@ struct RealMalloc {
   }
 };
 
+// Whether libc is a glibc that has what the shim leans on. Another one (musl
+// takes our need of libc.so.6 for itself) loads us all the same, as what it
+// lacks is bound weakly; nothing is done then.
+bool LibcIsKnown();
+
 // Whether two addresses lie in one loaded object.
 bool InSameObject(const void* a, const void* b);
 

@@ -4,6 +4,10 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include "preload/real_malloc.h"
+
+#pragma weak _dl_find_object
+
 // There only where a C++ runtime is loaded; then all the operators are, too.
 extern "C" __attribute__((weak)) void __cxa_throw();
 
@@ -22,7 +26,8 @@ void Find(Function& function, const char* name) {
 // statically. The operators that it has then come before ours, and call malloc.
 bool InProgram(void (*function)()) {
   dl_find_object found{};
-  return _dl_find_object(reinterpret_cast<void*>(function), &found) == 0 &&
+  return LibcIsKnown() &&
+         _dl_find_object(reinterpret_cast<void*>(function), &found) == 0 &&
          found.dlfo_link_map->l_name[0] == '\0';
 }
 
@@ -46,7 +51,8 @@ RealNew::New FindThrowingNew(std::uint64_t pc) {
   // libstdc++ was loaded later and privately: it is in the scope of whoever
   // called.
   dl_find_object found{};
-  if (_dl_find_object(reinterpret_cast<void*>(pc), &found) != 0) {
+  if (!LibcIsKnown() ||
+      _dl_find_object(reinterpret_cast<void*>(pc), &found) != 0) {
     return nullptr;
   }
   return reinterpret_cast<RealNew::New>(dlsym(found.dlfo_link_map, "_Znwm"));

@@ -237,9 +237,9 @@ Segment CreateIn(const Place& place, const Config& config,
                                                      : OffReason::kLedgerSpace;
     return segment;
   }
-  char path[sizeof place.path + ledger::kNameBytes];
   std::uint32_t image = 0;
-  const int file = CreateFile(place, identity, path, sizeof path, &image);
+  const int file =
+      CreateFile(place, identity, segment.path, sizeof segment.path, &image);
   if (file < 0) {
     segment.off = OffReason::kLedgerFileRefused;
     return segment;
@@ -247,7 +247,7 @@ Segment CreateIn(const Place& place, const Config& config,
   segment.off = MapFile(file, cap, &segment);
   raw::Close(file);
   if (segment.off != OffReason::kNone) {
-    raw::Call(SYS_unlinkat, AT_FDCWD, Path(path), 0);
+    raw::Call(SYS_unlinkat, AT_FDCWD, Path(segment.path), 0);
     return segment;
   }
   WriteHeader(config, identity, image, &segment);
@@ -277,6 +277,12 @@ Segment CreateSegment(const Config& config, const Identity& identity) {
     if (segment.off == OffReason::kNone) break;
   }
   return segment;
+}
+
+void DropSegment(Segment* segment) {
+  raw::Unmap(segment->base, segment->cap_bytes);
+  raw::Call(SYS_unlinkat, AT_FDCWD, Path(segment->path), 0);
+  segment->base = nullptr;
 }
 
 void PublishSegment(const Segment& segment) {

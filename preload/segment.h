@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "heapledger/ledger/layout.h"
+#include "heapledger/ledger/name.h"
 #include "preload/config.h"
 
 namespace heapledger::preload {
@@ -25,15 +26,22 @@ struct Identity {
 };
 
 struct Segment {
+  static constexpr std::size_t kPathBytes =
+      Config::kDirectoryBytes + 32 + ledger::kNameBytes;
+
   std::byte* base = nullptr;
   std::uint64_t cap_bytes = 0;
   ledger::OffReason off = ledger::OffReason::kNone;
+  char path[kPathBytes] = {};
 };
 
 // Creates, populates and maps the ledger and writes its header except `magic`
 // and `state`. No descriptor stays open. On failure `off` says why and nothing
 // is left behind.
 Segment CreateSegment(const Config& config, const Identity& identity);
+
+// Undoes it, for a ledger that is of no use after all.
+void DropSegment(Segment* segment);
 
 // Makes the ledger valid for readers.
 void PublishSegment(const Segment& segment);

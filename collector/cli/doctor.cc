@@ -15,10 +15,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "collector/cli/elf_facts.h"
+#include "collector/cli/doctor_check.h"
+#include "collector/cli/doctor_probe.h"
+#include "collector/cli/doctor_program.h"
+#include "collector/cli/doctor_surroundings.h"
 #include "collector/cli/output.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/shim.h"
+#include "collector/cli/shim_environment.h"
 #include "collector/cli/verb.h"
 #include "collector/shm/host_ledgers.h"
 
@@ -26,18 +30,6 @@ namespace heapledger::collector::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-enum class Verdict { kGood, kNote, kBad };
-
-// One thing looked at: what it is, how it stands, what to do.
-struct Check {
-  std::string name;
-  Verdict verdict = Verdict::kGood;
-  std::string text;
-  std::string remedy;
-};
-
-using Checks = std::vector<Check>;
 
 const char* Word(Verdict verdict) {
   switch (verdict) {
@@ -53,13 +45,22 @@ const char* Word(Verdict verdict) {
 
 void CheckShim(Checks& checks) {
   const auto shim = FindShim();
-  if (shim.ok()) {
-    checks.push_back({"shim", Verdict::kGood, *shim, ""});
-  } else {
+  if (!shim.ok()) {
     checks.push_back({"shim", Verdict::kBad,
                       std::string(shim.status().message()),
                       "build with scripts/build, or install the package"});
+    return;
   }
+  struct statvfs facts;
+  if (statvfs(shim->c_str(), &facts) == 0 && (facts.f_flag & ST_NOEXEC) != 0) {
+    checks.push_back({"shim", Verdict::kBad,
+                      absl::StrCat(*shim,
+                                   " lies on a file system mounted noexec, "
+                                   "from which nothing can be loaded"),
+                      "copy it to another one, or remount that with exec"});
+    return;
+  }
+  checks.push_back({"shim", Verdict::kGood, *shim, ""});
 }
 
 void CheckKernel(Checks& checks) {
@@ -81,7 +82,9 @@ std::string MountFlags(unsigned long flags) {
   if ((flags & ST_RDONLY) != 0) text += ", read-only";
   if ((flags & ST_NOSUID) != 0) text += ", nosuid";
   if ((flags & ST_NODEV) != 0) text += ", nodev";
-  if ((flags & ST_NOEXEC) != 0) text += ", noexec";
+  if ((flags & ST_NOEXEC) != 0) {
+    text += ", noexec, which does no harm: a ledger is data";
+  }
   return text;
 }
 
@@ -152,71 +155,6 @@ void CheckLimits(Checks& checks) {
              "raise it: ulimit -f unlimited", checks);
 }
 
-void Add(Checks& checks, bool bad, const char* text, const char* remedy) {
-  if (bad) checks.push_back({"program", Verdict::kBad, text, remedy});
-}
-
-void CheckElf(const ElfFacts& facts, Checks& checks) {
-  const std::size_t before = checks.size();
-  Add(checks, !facts.is_64_bit || !facts.is_x86_64,
-      "it is not built for x86-64", "measure an x86-64 build");
-  Add(checks, facts.is_static,
-      "it is linked statically: nothing can be "
-      "preloaded into it",
-      "link it dynamically");
-  Add(checks, facts.is_musl, "it uses musl, the shim is for glibc",
-      "measure a glibc build");
-  Add(checks, facts.is_privileged,
-      "it gains privileges (set-uid, set-gid or capabilities), where the "
-      "loader ignores LD_PRELOAD",
-      "run an unprivileged copy");
-  Add(checks, !facts.sanitizer.empty(),
-      "it carries a sanitizer's runtime with its own malloc",
-      "measure a build without -fsanitize");
-  Add(checks, facts.defines_malloc && facts.sanitizer.empty(),
-      "it defines malloc itself, so the shim's is never called",
-      "link that allocator as a shared library");
-  if (checks.size() == before) {
-    checks.push_back({"program", Verdict::kGood,
-                      absl::StrCat(facts.path, " can be measured"), ""});
-  }
-  if (!facts.has_debug_info) {
-    checks.push_back({"symbols", Verdict::kNote,
-                      "it has no debug information of its own: lines are known "
-                      "only where a separate debug file is installed",
-                      "build with -g, or install its debug package"});
-  }
-}
-
-void CheckCommand(const std::string& command, Checks& checks) {
-  auto path = FindProgram(command);
-  // A script is as measurable as its interpreter; those may be scripts again.
-  for (int depth = 0; path.ok() && depth < 4; ++depth) {
-    const auto facts = ReadElfFacts(*path);
-    if (!facts.ok()) {
-      path = facts.status();
-    } else if (facts->is_elf) {
-      CheckElf(*facts, checks);
-      return;
-    } else if (facts->script_interpreter.empty()) {
-      checks.push_back({"program", Verdict::kBad,
-                        absl::StrCat(*path, " is neither ELF nor a script"),
-                        "name the program that runs it"});
-      return;
-    } else {
-      checks.push_back(
-          {"program", Verdict::kNote,
-           absl::StrCat(*path, " is a script for ", facts->script_interpreter),
-           ""});
-      path = FindProgram(facts->script_interpreter);
-    }
-  }
-  checks.push_back({"program", Verdict::kBad,
-                    path.ok() ? "its interpreters form a chain without end"
-                              : std::string(path.status().message()),
-                    "check the name"});
-}
-
 void CheckUnmeasured(const DiscoveryOptions& options, Checks& checks) {
   const HostSnapshot host = HostLedgers(options).Take();
   for (const UnmeasuredProcess& process : host.unmeasured) {
@@ -265,6 +203,12 @@ int Run(const std::string& command, const std::string& directory, bool json) {
   CheckKernel(checks);
   CheckDirectories(options, checks);
   CheckLimits(checks);
+  const Surroundings surroundings = {.preload_variable =
+                                         FromEnvironment("LD_PRELOAD")};
+  CheckPreloads(surroundings, checks);
+  CheckSeccomp(surroundings, checks);
+  CheckPtrace(surroundings, checks);
+  CheckProbe(options, checks);
   if (!command.empty()) CheckCommand(command, checks);
   CheckUnmeasured(options, checks);
   if (json) {

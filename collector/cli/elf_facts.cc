@@ -86,8 +86,12 @@ void ReadSymbols(Elf* elf, Elf_Scn* section, const GElf_Shdr& header,
     if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) return;
     if (symbol.st_shndx == SHN_UNDEF) continue;
     const std::string_view name = StringAt(elf, header.sh_link, symbol.st_name);
-    if (name == "malloc") facts.defines_malloc = true;
-    if (std::ranges::count(kSanitizerSymbols, name) > 0) {
+    if (header.sh_type == SHT_DYNSYM && name == "malloc") {
+      facts.defines_malloc = true;
+    }
+    if (name == "_rjem_malloc") facts.has_private_jemalloc = true;
+    if (header.sh_type == SHT_DYNSYM &&
+        std::ranges::count(kSanitizerSymbols, name) > 0) {
       facts.sanitizer = name;
     }
   }
@@ -104,7 +108,12 @@ void ReadSections(Elf* elf, ElfFacts& facts) {
     if (name == ".eh_frame") facts.has_frame_tables = true;
     if (name == ".debug_info") facts.has_debug_info = true;
     if (header.sh_type == SHT_DYNAMIC) ReadNeeded(elf, section, header, facts);
-    if (header.sh_type == SHT_DYNSYM) ReadSymbols(elf, section, header, facts);
+    if (name == ".go.buildinfo" || name == ".note.go.buildid") {
+      facts.is_go = true;
+    }
+    if (header.sh_type == SHT_DYNSYM || header.sh_type == SHT_SYMTAB) {
+      ReadSymbols(elf, section, header, facts);
+    }
   }
 }
 

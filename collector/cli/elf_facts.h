@@ -20,6 +20,9 @@ struct ElfFacts {
   bool is_privileged = false;  // set-uid, set-gid, file capabilities
   std::string sanitizer;       // the library or symbol that shows it
   bool defines_malloc = false;
+  bool is_go = false;  // built by the Go toolchain
+  // Functions of the jemalloc that Rust programs link privately.
+  bool has_private_jemalloc = false;
   bool has_frame_tables = false;  // .eh_frame
   bool has_debug_info = false;
 };

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "collector/cli/shim.h"
@@ -14,6 +15,12 @@ namespace heapledger::collector::cli {
 std::string FromEnvironment(const char* name) {
   const char* const value = getenv(name);
   return value == nullptr ? "" : value;
+}
+
+std::string AsanOptions(const std::string& before) {
+  constexpr char kOption[] = "verify_asan_link_order";
+  if (absl::StrContains(before, kOption)) return before;
+  return absl::StrCat(before, before.empty() ? "" : ":", kOption, "=0");
 }
 
 absl::StatusOr<std::map<std::string, std::string>> ShimEnvironment(
@@ -31,6 +38,7 @@ absl::StatusOr<std::map<std::string, std::string>> ShimEnvironment(
   std::map<std::string, std::string> environment;
   environment["LD_PRELOAD"] = *std::move(preload);
   environment["HEAPLEDGER_DIR"] = directory.path();
+  environment["ASAN_OPTIONS"] = AsanOptions(FromEnvironment("ASAN_OPTIONS"));
   AddModeEnvironment(settings.mode, environment);
   if (settings.max_depth) {
     environment["HEAPLEDGER_MAX_DEPTH"] = absl::StrCat(*settings.max_depth);

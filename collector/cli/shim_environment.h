@@ -25,6 +25,11 @@ struct ShimSettings {
 // Our own variable; empty where it is not set.
 [[nodiscard]] std::string FromEnvironment(const char* name);
 
+// A program with AddressSanitizer's runtime ends at once where anything is
+// preloaded, unless it is told not to mind; the shim does nothing there. What a
+// user says of it himself stays.
+[[nodiscard]] std::string AsanOptions(const std::string& before);
+
 // The message says what could not be found, and what to do.
 [[nodiscard]] absl::StatusOr<std::map<std::string, std::string>>
 ShimEnvironment(const ShimSettings& settings, const RunDirectory& directory);

@@ -14,6 +14,7 @@ import sys
 import unittest
 
 import harness
+from scenarios import scenario
 
 REPORT = os.environ["HEAPLEDGER_LEAK_REPORT"]
 LEAKS = os.environ["HEAPLEDGER_LEAKS"]
@@ -65,8 +66,8 @@ class BuiltTest(ScanTest):
         return output
 
     def check(self, name, losses, level):
-        done = self.run_command([os.path.join(self.scratch, name),
-                                 self.plugin], env=SCAN)
+        done = self.run_both([os.path.join(self.scratch, name), self.plugin],
+                             env=SCAN)
         self.assertEqual(done.status, 0, (done.out, done.err))
         scans = {scan["pid"]: scan for scan in self.scans()}
         for path in self.ledger_files():
@@ -115,9 +116,11 @@ class CorpusTest(BuiltTest):
         self.assertGreaterEqual(min(leaking, len(names) - leaking),
                                 len(names) * 2 // 5)
 
+    @scenario(43, 44, 45, 46)
     def test_unoptimised(self):
         self.check_all("-O0")
 
+    @scenario(43, 44, 46)
     def test_optimised(self):
         self.check_all("-O2")
 
@@ -163,12 +166,14 @@ class SurroundingsTest(ScanTest):
         self.assertIn("main", stacks[0])
         self.assertEqual(stacks[0], stacks[1])
 
+    @scenario(47)
     def test_many_threads_stand_still(self):
         for _ in range(5):
             scan = self.case("threads", "200")
             self.assert_finds_it(scan)
             self.assertEqual(scan["threads"], 200)
 
+    @scenario(47)
     def test_a_thread_that_cannot_be_stopped(self):
         self.assert_knows_nothing(self.case("blocked"), "incomplete",
                                   "thread_missed")
@@ -177,6 +182,7 @@ class SurroundingsTest(ScanTest):
         self.assert_knows_nothing(self.case("sealed", status=3), "incomplete",
                                   "sealed")
 
+    @scenario(38)
     def test_a_filter_from_before_the_start(self):
         # Without ptrace (101), and without the copying of memory (310).
         for refused, reason in (("101", None), ("310", None),
@@ -193,6 +199,7 @@ class SurroundingsTest(ScanTest):
                 else:
                     self.assert_knows_nothing(scan, "incomplete", reason)
 
+    @scenario(37)
     def test_no_address_space(self):
         self.assert_knows_nothing(self.case("address_space"), "incomplete",
                                   "no_memory")
@@ -214,6 +221,7 @@ class SurroundingsTest(ScanTest):
                     "not_exact")
         self.assert_finds_it(self.case(env=harness.MODES["adaptive"]))
 
+    @scenario(39, 47)
     def test_as_nobody(self):
         if os.geteuid() != 0:
             self.skipTest("needs root to become nobody")
@@ -250,6 +258,7 @@ class SurroundingsTest(ScanTest):
                 self.assertTrue({"main", "Hold"}.isdisjoint(found), found)
 
 
+@scenario(50)
 class LsanInterfaceTest(ScanTest):
     """What the program itself says is no leak."""
 
@@ -285,6 +294,7 @@ class LsanInterfaceTest(ScanTest):
                                 preload=False)
         self.assertEqual(done.out.strip(), b"no interface")
 
+    @scenario(9)
     def test_a_program_with_a_sanitizer_of_its_own(self):
         output = os.path.join(self.scratch, "sanitized")
         with open(output + ".c", "w", encoding="utf-8") as file:
@@ -317,6 +327,7 @@ class FamiliesTest(BuiltTest):
 
     EVERY = 37
 
+    @scenario(43, 45)
     def test_a_sample(self):
         names = [name for name, *_ in families.PROGRAMS]
         self.assertEqual(len(names), len(set(names)))
@@ -336,6 +347,7 @@ class FamiliesTest(BuiltTest):
                     self.check(name, losses, level)
 
 
+@scenario(51)
 class SteadyTest(ScanTest):
     """The same verdict, callsite and bytes every time, beside other work."""
 

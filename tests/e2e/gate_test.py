@@ -7,6 +7,7 @@ import unittest
 
 import gate_formats
 import harness
+from scenarios import scenario
 
 CASES = harness.program("gate_cases")
 STATIC = harness.program("gate_static")
@@ -99,6 +100,7 @@ class Verdicts(GateTest):
             self.gate("--unreachable-only", "--", CASES, "keep",
                       status=0).err)
 
+    @scenario(49)
     def test_the_programs_own_failure_is_passed_on(self):
         self.gate("--", CASES, "leak-and-fail", "7", status=7)
         report = self.report("--", CASES, "leak-and-fail", "7", status=7)
@@ -107,10 +109,12 @@ class Verdicts(GateTest):
         self.gate("--", CASES, "kill", "9", status=137)
         self.gate("--", self.path("nowhere"), status=127)
 
+    @scenario(49)
     def test_the_status_of_a_leak_can_be_chosen(self):
         self.gate("--exit-code", "99", "--", CASES, "leak", status=99)
 
 
+@scenario(48)
 class Tree(GateTest):
 
     def test_a_leak_in_a_child_counts(self):
@@ -131,6 +135,7 @@ class Tree(GateTest):
                              status=NOT_MEASURED)
         self.assertIn("still runs", report["unmeasured"][0]["reason"])
 
+    @scenario(8)
     def test_a_static_program_is_not_measured(self):
         report = self.report("--", STATIC, "leak", status=NOT_MEASURED)
         self.assertEqual(report["verdict"], "not measured")
@@ -143,12 +148,14 @@ class Tree(GateTest):
                                  status=NOT_MEASURED)
             self.assertEqual(len(report["unmeasured"]), 1, how)
 
+    @scenario(8)
     def test_who_escapes_the_environment_is_not_measured(self):
         report = self.report("--", "env", "-i", CASES, "linger",
                              status=NOT_MEASURED)
         self.assertEqual(report["unmeasured"][0]["program"], "gate_cases")
         self.assertIn("LD_PRELOAD", report["unmeasured"][0]["reason"])
 
+    @scenario(32)
     def test_who_ends_without_a_scan_is_not_measured(self):
         self.gate("--", CASES, "raw-exit", status=NOT_MEASURED)
         report = self.report("--", CASES, "crashing-child",
@@ -222,6 +229,7 @@ class Budgets(GateTest):
         self.gate("--max-allocs", "4", "--", CASES, "keep", status=LEAK)
 
 
+@scenario(50)
 class Rules(GateTest):
 
     def test_suppressions_of_leak_sanitizer(self):

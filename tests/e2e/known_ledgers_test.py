@@ -7,6 +7,7 @@ import unittest
 
 import counted
 import harness
+from scenarios import scenario
 
 OTHER_ALLOCATORS = ("libjemalloc.so.2", "libtcmalloc_minimal.so.4",
                     "libmimalloc.so.2.0")
@@ -65,6 +66,7 @@ class KnownLedgersTest(harness.ShimTest):
                 self.check([harness.program("known_cxx")], status=7,
                            preload=preload)
 
+    @scenario(14)
     def test_a_live_program_is_read_without_touching_it(self):
         process = self.start([harness.program("busy"), "2", "30"])
         self.assertEqual(process.stdout.readline(), b"started\n")
@@ -83,6 +85,7 @@ class KnownLedgersTest(harness.ShimTest):
         process.send_signal(signal.SIGKILL)
         self.assertEqual(self.finish(process).status, -signal.SIGKILL)
 
+    @scenario(32, 57)
     def test_the_last_state_stands_after_kill_9(self):
         process = self.start([harness.program("busy"), "3", "30"])
         self.assertEqual(process.stdout.readline(), b"started\n")

@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 import harness
+from scenarios import scenario
 
 
 class LeaksTest(harness.ShimTest):
@@ -45,6 +46,7 @@ class LeaksTest(harness.ShimTest):
         return {suspect["function"].split("::")[-1].split("(")[0]
                 for suspect in page["suspects"]}
 
+    @scenario(52)
     def test_only_what_leaks_is_named(self):
         # Ten times faster than they are, so that 40 seconds are enough.
         services = {

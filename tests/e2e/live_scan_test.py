@@ -15,6 +15,7 @@ import time
 import unittest
 
 import harness
+from scenarios import scenario
 
 REPORT = os.environ["HEAPLEDGER_LEAK_REPORT"]
 LOST = 1000
@@ -77,6 +78,7 @@ class Program:
         return self.process.wait(timeout=60)
 
 
+@scenario(52)
 class LiveScanTest(harness.ShimTest):
 
     def ask(self, program, *options, pause=PAUSE):
@@ -136,6 +138,10 @@ class LiveScanTest(harness.ShimTest):
         self.assertEqual(program.end(), 0)
 
     def test_a_clean_program(self):
+        bare = self.run_command([harness.program("live_scan"), "8", "2", "moving",
+                                 "0"],
+                                preload=False)
+        self.assertEqual((bare.status, bare.out), (0, b"ready\n"))
         program = Program(self, 8, 2, "moving", 0)
         leaks = self.scan(program)
         self.assertEqual(leaks["suspects"], [])

@@ -9,6 +9,7 @@ import unittest
 import urllib.request
 
 import harness
+from scenarios import scenario
 from metrics_page import promtool_says, samples
 
 
@@ -71,6 +72,7 @@ class MetricsTest(harness.ShimTest):
             [value for name, _, value in found
              if name == "heapledger_invariant_violations_total"], [0])
 
+    @scenario(14, 55)
     def test_a_page_is_valid_and_exact_at_full_speed(self):
         process = self.busy()
         base = self.collect()
@@ -117,6 +119,7 @@ class MetricsTest(harness.ShimTest):
         # 0, 1, 2 and no descriptor of ours.
         self.assertEqual(len(os.listdir(f"/proc/{process.pid}/fd")), 3)
 
+    @scenario(57)
     def test_series_end_with_the_process(self):
         process = self.busy()
         base = self.collect()
@@ -127,6 +130,7 @@ class MetricsTest(harness.ShimTest):
         self.until(base, lambda found: not any(
             labels.get("pid") == str(process.pid) for _, labels, _ in found))
 
+    @scenario(57)
     def test_counters_only_grow(self):
         process = self.busy()
         base = self.collect()

@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 import harness
+from scenarios import scenario
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 CARGO = os.path.expanduser("~/.cargo/bin")
@@ -84,6 +85,7 @@ class NamesTest(harness.ShimTest):
                         f"--add-gnu-debuglink={debug}", program], check=True)
         self.check_named(self.run_named(program))
 
+    @scenario(27)
     def test_plugins_that_are_gone(self):
         plugins = [harness.program(f"named_plugin_{which}.so")
                    for which in ("first", "second")]
@@ -136,6 +138,7 @@ class NamesTest(harness.ShimTest):
                 for site in report["callsites"] for frame in site["stack"]
                 if frame["module"] == "[jit]"}
 
+    @scenario(26)
     def test_code_that_node_names_in_a_perf_map(self):
         node, script = self.node()
         done = self.run_command(

@@ -7,6 +7,7 @@ import subprocess
 import unittest
 
 import counted
+from scenarios import scenario
 
 SQL = """
 create table t(id integer primary key, name text, weight real, tag blob);
@@ -330,12 +331,15 @@ class RealProgramsTest(Everyday, counted.CountedTest):
                        status=128, env=environment, before=fresh, minimum=30)
         self.assertIn(b"round 4", self.output)
 
+    @scenario(26)
     def test_node(self):
         self.run_three([self.need("node"), "-e", NODE], status=4)
 
+    @scenario(26)
     def test_java_version(self):
         self.run_three([self.need("java"), "-version"])
 
+    @scenario(26)
     def test_java_source_program(self):
         java = self.need("java")
         modules = self.run_command([java, "--list-modules"], preload=False)
@@ -344,6 +348,7 @@ class RealProgramsTest(Everyday, counted.CountedTest):
         source = self.write("Busy.java", JAVA)
         self.run_three([java, "-Xmx256m", source], status=3)
 
+    @scenario(31)
     def test_exec_chain(self):
         bash, perl, python = self.need("bash", "perl", "python3")
         python_code = ("import json, sys; print(sys.argv[1:],"

@@ -16,6 +16,7 @@ import urllib.error
 import urllib.request
 
 import harness
+from scenarios import scenario
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir,
                                 "integration", "profile"))
@@ -53,6 +54,7 @@ class SnapshotsTest(harness.ShimTest):
         process.stdin.flush()
         self.assertEqual(process.stdout.readline(), b"done\n")
 
+    @scenario(58)
     def test_a_large_heap_is_written_in_a_moment_from_outside(self):
         process = self.waiting("many_callsites", "50000", "1")
         self.assertEqual(process.stdout.readline(), b"ready\n")
@@ -298,6 +300,7 @@ class SnapshotsTest(harness.ShimTest):
             self.assertEqual(one.returncode, 0)
             self.assertIn(b"PlantedCache", out)
 
+    @scenario(58)
     def test_hostile_files_cost_one_sentence(self):
         process = self.waiting("planted_leaks")
         self.step(process)

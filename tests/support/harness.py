@@ -7,7 +7,8 @@ ledgers are read with `heapledger report --json`, the way a user reads them.
 Environment, set by ctest: HEAPLEDGER_CLI, HEAPLEDGER_SHIM, HEAPLEDGER_COUNTER
 (the counting preload), HEAPLEDGER_PROGRAMS (directory of test programs),
 HEAPLEDGER_TEST_MODE (one of MODES: how the shim measures where a test does not
-say; default exact).
+say; default exact). By scripts/scenarios: HEAPLEDGER_TEST_RUNS (file that gets
+a line for every run).
 """
 
 import glob
@@ -41,6 +42,21 @@ class Result:
 
     def __init__(self, status, out, err, pid):
         self.status, self.out, self.err, self.pid = status, out, err, pid
+
+
+def kind_of_run(command, preload):
+    if command[0] == CLI:
+        return "gate" if command[1:2] == ["gate"] else "tool"
+    words = list(command) + ([SHIM] if preload is True else preload or [])
+    return "shim" if any(SHIM in word for word in words) else "bare"
+
+
+def note_run(kind):
+    """For the table of scripts/scenarios."""
+    path = os.environ.get("HEAPLEDGER_TEST_RUNS")
+    if path:
+        with open(path, "a", encoding="ascii") as file:
+            file.write(kind + "\n")
 
 
 class ShimTest(unittest.TestCase):
@@ -81,13 +97,17 @@ class ShimTest(unittest.TestCase):
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         kwargs.setdefault("stdout", subprocess.PIPE)
         kwargs.setdefault("stderr", subprocess.PIPE)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command, env=self.environment(preload, **(env or {})), **kwargs)
+        process.kind = kind_of_run(command, preload)
+        note_run(process.kind)
+        return process
 
     def finish(self, process, timeout=120):
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
+            note_run(f"{process.kind} hung")
             process.kill()
             out, err = process.communicate()
             self.fail(f"{process.args} hung; stdout {out!r}, stderr {err!r}")

@@ -10,6 +10,7 @@ import unittest
 
 import harness
 from harness import program
+from scenarios import scenario
 from torture import TortureTest
 
 # How -> status, blocks of 100 bytes and of 20, state of the ledger.
@@ -40,6 +41,7 @@ ENDINGS = {
 
 class EndingsTest(TortureTest):
 
+    @scenario(32, 21)
     def test_32_every_way_to_end(self):
         for how, (status, at_exit, state) in ENDINGS.items():
             with self.subTest(how=how):
@@ -51,6 +53,7 @@ class EndingsTest(TortureTest):
                     self.live_by_function(report, ["Held", "HeldAtExit"]),
                     {"Held": [300, 3], "HeldAtExit": [20 * at_exit, at_exit]})
 
+    @scenario(32)
     def test_32_the_last_thread_ends_the_process(self):
         done = self.run_both([program("endings"), "pthread_exit_last"])
         self.assertEqual(done.status, 0)
@@ -60,6 +63,7 @@ class EndingsTest(TortureTest):
             self.live_by_function(report, ["Held", "HeldAtExit"]),
             {"Held": [301, 4], "HeldAtExit": [20, 1]})
 
+    @scenario(31)
     def test_31_exec_self_and_another(self):
         for how, status, held in (("exec_self", 12, 300),
                                   ("exec_other", 0, 0)):
@@ -81,6 +85,7 @@ class EndingsTest(TortureTest):
         reports = [self.report(path) for path in self.ledger_files(pid)]
         return sorted(reports, key=lambda report: report["process"]["image"])
 
+    @scenario(31)
     def test_31_a_chain_of_images(self):
         chain = ["bash", "-c",
                  "exec perl -e 'exec \"/usr/bin/python3\", \"-c\", "
@@ -99,6 +104,7 @@ class EndingsTest(TortureTest):
             [report["process"]["program"][:6] for report in reports],
             ["bash", "perl", "python", "printe"])
 
+    @scenario(31)
     def test_31_an_image_without_the_shim_follows(self):
         process = self.start([program("endings"), "exec_bare", "2"])
         time.sleep(0.5)

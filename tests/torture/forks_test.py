@@ -9,6 +9,7 @@ import subprocess
 import unittest
 
 from harness import program
+from scenarios import scenario
 from torture import TortureTest
 
 
@@ -51,6 +52,7 @@ class ForksTest(TortureTest):
                       ((0, 0), (4, 84)))
         return "child"
 
+    @scenario(28)
     def test_28_forks_of_a_threaded_process(self):
         command = [program("forks")]
         bare = self.run_command(command, preload=False)
@@ -71,6 +73,7 @@ class ForksTest(TortureTest):
         self.assertIn("child", seen)
         self.assertIn("grandchild", seen)
 
+    @scenario(30)
     def test_30_forks_past_the_handlers(self):
         done = self.check_known([program("raw_forks")])
         parent = done["process"]["pid"]
@@ -89,6 +92,7 @@ class ForksTest(TortureTest):
                           own["allocations"]), (5, 255, 1005))
         self.assertEqual(report["process"]["state"], "exited")
 
+    @scenario(41)
     def test_41_a_child_in_a_new_pid_namespace(self):
         command = [program("raw_forks"), "namespace"]
         if self.run_command(command, preload=False).status == 77:
@@ -99,6 +103,7 @@ class ForksTest(TortureTest):
         self.check_raw_child(self.report(child))
         self.assertEqual(report["totals"]["inherited_objects"], 0)
 
+    @scenario(29)
     def test_29_children_that_borrow_the_memory(self):
         command = [program("borrowers")]
         bare = self.run_command(command, preload=False)

@@ -17,6 +17,7 @@ import unittest
 
 import harness
 from harness import program
+from scenarios import scenario
 from torture import SUMS, TortureTest
 
 ADDRESS_SPACE = 8
@@ -93,6 +94,7 @@ class SurroundingsTest(TortureTest):
             self.assertEqual(found["reports"], [])
         return found
 
+    @scenario(35, 53)
     def test_35_shared_memory_in_every_state(self):
         steps = ["hold", "churn", "threads", "open"]
         no_fallback = "mount -t tmpfs -o ro,size=1m none /var/tmp"
@@ -123,6 +125,7 @@ class SurroundingsTest(TortureTest):
                 elif not measured:
                     self.assertEqual(found["directories"], b"")
 
+    @scenario(35)
     def test_35_shared_memory_fills_while_the_program_runs(self):
         steps = ["hold", "wide", "churn", "fork", "threads"]
         plain = self.check_known([program("worker"), *steps])
@@ -163,6 +166,7 @@ class SurroundingsTest(TortureTest):
                       if not site["stack"]]
         self.assertGreater(overflow["live_objects"], 1000)
 
+    @scenario(35)
     def test_35_a_child_of_an_unmeasured_process(self):
         done = self.run_both([program("worker"), "hold", "fork", "churn"],
                              env={"HEAPLEDGER_LEDGER_BYTES": "x",
@@ -170,6 +174,7 @@ class SurroundingsTest(TortureTest):
         self.assertEqual(done.status, 0)
         self.assertEqual(self.ledger_files(), [])
 
+    @scenario(16)
     def test_16_a_ledger_of_the_smallest_size(self):
         steps = ["hold", "wider", "churn", "threads", "fork"]
         plain = self.check_known([program("worker"), *steps])
@@ -178,6 +183,7 @@ class SurroundingsTest(TortureTest):
         self.check_overflow(
             self.report(self.ledger_files(done.pid)[-1]), plain)
 
+    @scenario(36)
     def test_36_limits(self):
         cases = {
             "address space 64 MiB": (
@@ -212,6 +218,7 @@ class SurroundingsTest(TortureTest):
                     self.assertEqual(self.ledger_files(done.pid), [])
                     self.assertEqual(self.off_reasons(done.pid), [reason])
 
+    @scenario(36)
     def test_36_too_few_descriptors_to_load_anything(self):
         for limit in (0, 3):
             def lower(limit=limit):
@@ -221,6 +228,7 @@ class SurroundingsTest(TortureTest):
             done = self.run_command(command, preexec_fn=lower)
             self.assertEqual((bare.status, bare.out), (done.status, done.out))
 
+    @scenario(36)
     def test_36_limits_that_the_program_sets_itself(self):
         self.check_known([program("worker"), "hold", "fsize", "wide", "churn"])
         command = [program("worker"), "hold", "as", "wide", "churn", "fork",
@@ -231,10 +239,12 @@ class SurroundingsTest(TortureTest):
         self.assertEqual(self.live_by_function(report, ["Held"]),
                          {"Held": [1000, 10]})
 
+    @scenario(38)
     def test_38_strict_seccomp_with_a_warm_heap(self):
         self.check_known([program("worker"), "hold", "churn", "say", "strict",
                           "churn", "hold"], state="killed")
 
+    @scenario(38)
     def test_38_a_filter_that_refuses_growth(self):
         plain = self.check_known([program("worker"), "hold", "say", "wide",
                                   "churn"])
@@ -245,6 +255,7 @@ class SurroundingsTest(TortureTest):
         self.assertEqual(report["process"]["state"], "exited")
         self.check_overflow(report, plain)
 
+    @scenario(38)
     def test_38_a_filter_that_kills(self):
         # Samples: the first one comes when the filter is there already.
         env = {"HEAPLEDGER_SAMPLE_BYTES": "50000"}
@@ -253,6 +264,7 @@ class SurroundingsTest(TortureTest):
                                   env=env)
         self.assertEqual(report["degraded"].get("ledger_full", 0), 0)
 
+    @scenario(39)
     def test_39_privileges_dropped_after_the_start(self):
         if os.geteuid() != 0:
             self.skipTest("needs root")
@@ -265,6 +277,7 @@ class SurroundingsTest(TortureTest):
                     self.live_by_function(report, ["Held"])["Held"],
                     [2000, 20])
 
+    @scenario(40)
     def test_40_privileged_programs_are_left_alone(self):
         if os.geteuid() != 0:
             self.skipTest("needs root")
@@ -278,6 +291,8 @@ class SurroundingsTest(TortureTest):
                  "chmod 755 /mnt/bin/* && chmod u+s /mnt/bin/raised && "
                  "mount -t tmpfs -o mode=1777 none /dev/shm && "
                  "echo /mnt/bin/shim.so > /etc/ld.so.preload && SHIM=")
+        bare = self.run_command([program("worker"), "hold", "churn"],
+                                preload=False)
         for name, measured in (("plain", True), ("raised", False)):
             with self.subTest(program=name):
                 found = self.in_namespace(
@@ -285,12 +300,14 @@ class SurroundingsTest(TortureTest):
                             "--clear-groups", f"/mnt/bin/{name}", "hold",
                             "churn"])
                 self.assertEqual(found["status"], b"0\n", found["err"])
-                self.assertEqual(found["err"], b"")
+                self.assertEqual((bare.out, bare.err),
+                                 (found["out"], found["err"]))
                 programs = {report["process"]["program"]
                             for report in found["reports"]}
                 self.assertEqual(name in programs, measured)
                 self.assertEqual(found["reasons"], b"")
 
+    @scenario(41)
     def test_41_the_first_process_of_a_pid_namespace(self):
         command = [program("worker"), "hold", "fork", "wide"]
         bare = self.run_command(command, preload=False)
@@ -305,6 +322,7 @@ class SurroundingsTest(TortureTest):
         self.check_live(report, done.out)
         self.assertEqual(report["process"]["pid"], 1)
 
+    @scenario(54, 59)
     def test_54_a_ledger_scribbled_over(self):
         steps = ["hold", "wait", "wide", "churn", "threads", "hold"]
         bare = self.run_command([program("worker"), *steps], preload=False)

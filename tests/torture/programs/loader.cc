@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads and unloads plugins. Arguments: rounds, storm, deepbind or dlmopen; the
-// paths of plugins A and B. Prints what is live at the end.
+// Loads and unloads plugins. Arguments: rounds, storm, ending (amid the storm),
+// deepbind or dlmopen; the paths of plugins A and B. Prints what is live at the
+// end.
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
@@ -121,14 +122,28 @@ void* StartThreads(void*) {
   return nullptr;
 }
 
-void RunStorm() {
+void StartStorm(pthread_t (&threads)[4]) {
   alarm(60);
   void* (*const bodies[])(void*) = {OpenAndClose, ThrowAndCatch, Iterate,
                                     StartThreads};
-  pthread_t threads[4];
   for (int i = 0; i < 4; ++i) {
     pthread_create(&threads[i], nullptr, bodies[i], nullptr);
   }
+}
+
+// Ends while others hold the loader's lock, or wait for it.
+void RunEnding() {
+  pthread_t threads[4];
+  StartStorm(threads);
+  usleep(200000);
+  std::printf("ends\n");
+  std::fflush(stdout);
+  _exit(7);
+}
+
+void RunStorm() {
+  pthread_t threads[4];
+  StartStorm(threads);
   sleep(4);
   g_stop.store(true);
   for (pthread_t thread : threads) pthread_join(thread, nullptr);
@@ -181,6 +196,7 @@ int main(int argc, char** argv) {
   g_path_b = argv[3];
   if (std::strcmp(how, "rounds") == 0) RunRounds(g_path_a, g_path_b);
   if (std::strcmp(how, "storm") == 0) RunStorm();
+  if (std::strcmp(how, "ending") == 0) RunEnding();
   if (std::strcmp(how, "deepbind") == 0) RunDeepbind(g_path_a);
   if (std::strcmp(how, "dlmopen") == 0) RunDlmopen(g_path_a);
   std::fflush(stdout);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // An executable that brings the whole family: nothing comes to anybody else.
+// With "wait" it ends when stdin does.
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,10 +35,13 @@ void* realloc(void* block, size_t bytes) {
 void free(void* block) { (void)block; }
 size_t malloc_usable_size(void* block) { return block == NULL ? 0 : 1; }
 
-int main(void) {
+int main(int argc, char** argv) {
   for (int i = 0; i < 10; ++i) {
     if (malloc(100) == NULL) return 1;
   }
   printf("own\n");
+  fflush(stdout);
+  while (argc > 1 && strcmp(argv[1], "wait") == 0 && getchar() != EOF) {
+  }
   return 0;
 }

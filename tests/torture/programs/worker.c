@@ -4,6 +4,8 @@
 //   hold       10 blocks of 100 bytes
 //   wide       4096 blocks of 64 bytes from 4096 different stacks
 //   wider      the same, 32768 of them
+//   widest     the same, 131072 of them
+//   millions   10 million blocks of 16 bytes
 //   churn      frees again what it allocates, 20000 times
 //   threads    4 threads that churn
 //   large      64 MiB, touched at both ends, freed
@@ -15,6 +17,7 @@
 //   killing    the same, but it kills, and threads may be started
 //   drop       becomes user 65534
 //   chroot     changes root to the working directory
+//   undumpable asks the kernel to let nobody look at it
 //   closefrom  closes every descriptor
 //   errno      checks that calls that succeed leave errno alone
 //   fork       a child that churns and ends with 8
@@ -39,8 +42,10 @@
 SITE(Held)
 SITE(Churned)
 SITE(Large)
+SITE(Million)
 
 static int g_held;
+static long g_millions;
 static int g_wide;
 static int g_strict;
 
@@ -199,6 +204,12 @@ static int Step(const char* step) {
     for (unsigned i = 0; i < 4096; ++i) Wide(i, 12);
   } else if (strcmp(step, "wider") == 0) {
     for (unsigned i = 0; i < 32768; ++i) Wide(i, 15);
+  } else if (strcmp(step, "widest") == 0) {
+    for (unsigned i = 0; i < 131072; ++i) Wide(i, 17);
+  } else if (strcmp(step, "millions") == 0) {
+    for (; g_millions < 10000000; ++g_millions) {
+      if (Million(16) == NULL) return 0;
+    }
   } else if (strcmp(step, "churn") == 0) {
     (void)Churn(NULL);
   } else if (strcmp(step, "threads") == 0) {
@@ -224,6 +235,8 @@ static int Step(const char* step) {
     return setgid(65534) == 0 && setuid(65534) == 0;
   } else if (strcmp(step, "chroot") == 0) {
     return ChangeRoot();
+  } else if (strcmp(step, "undumpable") == 0) {
+    return prctl(PR_SET_DUMPABLE, 0) == 0;
   } else if (strcmp(step, "errno") == 0) {
     printf("errno %s\n", KeepsErrno() ? "kept" : "changed");
   } else if (strcmp(step, "fork") == 0) {
@@ -247,6 +260,7 @@ int main(int argc, char** argv) {
   }
   printf("Held %d %d\nWide %d %d\nChurned 0 0\nLarge 0 0\n", g_held * 100,
          g_held, g_wide * 64, g_wide);
+  if (g_millions != 0) printf("Million %ld %ld\n", g_millions * 16, g_millions);
   fflush(stdout);
   if (g_strict) syscall(SYS_exit, 0);  // exit_group is not allowed there
   return 0;

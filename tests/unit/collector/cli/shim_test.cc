@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "collector/cli/shim_environment.h"
+
 namespace heapledger::collector::cli {
 namespace {
 
@@ -15,6 +17,14 @@ TEST(PreloadValueTest, PutsTheShimFirstAndKeepsWhatWasThere) {
 TEST(PreloadValueTest, RefusesAPathThatTheLoaderWouldTakeApart) {
   EXPECT_FALSE(PreloadValue("/my lib/s.so", "", "").ok());
   EXPECT_FALSE(PreloadValue("/a:b/s.so", "", "").ok());
+}
+
+TEST(AsanOptionsTest, AddsToWhatWasThereAndGivesWayToIt) {
+  EXPECT_EQ(AsanOptions(""), "verify_asan_link_order=0");
+  EXPECT_EQ(AsanOptions("detect_leaks=0"),
+            "detect_leaks=0:verify_asan_link_order=0");
+  EXPECT_EQ(AsanOptions("verify_asan_link_order=1"),
+            "verify_asan_link_order=1");
 }
 
 TEST(FindAllocatorTest, NamesThePackageThatIsMissing) {
