@@ -48,8 +48,11 @@ bool IsThreadStart(std::uint64_t pc) {
       {rsp / unwind::kStackPageBytes * unwind::kStackPageBytes, top});
 }
 
-// What the ledger says of a stack that a walk gave.
-inline std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
+}  // namespace
+
+namespace recorder_internal {
+
+std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
   if (walk.end == unwind::WalkEnd::kTruncated) [[unlikely]] {
     g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
     return ledger::kCallsiteTruncated;
@@ -60,6 +63,26 @@ inline std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
   }
   return 0;
 }
+
+unwind::WalkResult WalkFromLastStack(ThreadState* state,
+                                     const unwind::Registers& caller) {
+  return unwind::WalkFromLast(g_process->env, caller, state->stack,
+                              g_process->config.max_depth, &state->last_stack);
+}
+
+void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
+                    const unwind::WalkResult& walk) {
+  if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
+      !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
+    LearnStack(state, caller.rsp);
+  }
+}
+
+}  // namespace recorder_internal
+
+namespace {
+
+using recorder_internal::FlagsOf;
 
 // Walks into `frames`, as deep as there is room, the mode and the setting say,
 // without making use of earlier walks.
