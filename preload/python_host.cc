@@ -36,6 +36,12 @@ bool FindParts(const ElfSymbols& symbols, PythonHost& host) {
   if (host.current_thread == nullptr) {
     host.current_thread = function("_PyThreadState_UncheckedGet");
   }
+  host.finalizing = reinterpret_cast<int (*)()>(
+      symbols.Find("Py_IsFinalizing").address);  // from 3.13
+  if (host.finalizing == nullptr) {
+    host.finalizing =
+        reinterpret_cast<int (*)()>(symbols.Find("_Py_IsFinalizing").address);
+  }
   host.code_type = symbols.Find("PyCode_Type").address;
   host.loop = {};
   if (host.layout->chain == FrameChain::kFrameObjects) {
@@ -44,7 +50,7 @@ bool FindParts(const ElfSymbols& symbols, PythonHost& host) {
     if (loop.bytes == 0) return false;
   }
   return host.this_thread != nullptr && host.current_thread != nullptr &&
-         host.code_type != 0;
+         host.finalizing != nullptr && host.code_type != 0;
 }
 
 // What the interpreter says of its own layout, where it does.
@@ -106,7 +112,7 @@ Proof Prove(std::uint64_t thread) {
         char text[8];
         sound = sound &&
                 memory.Word(frame.code + kPyTypeOffset) == g_python.code_type &&
-                frame.unit >= -1 && who.first_line() < 1U << 24 &&
+                frame.unit >= -1 && who.first_line < 1U << 24 &&
                 CopyPythonText(*g_python.layout, memory, who.name, text,
                                sizeof text, KeepEnd::kFront)
                         .bytes != 0;
@@ -121,7 +127,7 @@ void FillRecord(const CodeIdentity& who, ledger::CodeRecord& record) {
   // Of both the end says more: the function of a class of a module, and the
   // file in a folder.
   constexpr std::uint32_t kNameRoom = 104;
-  record.first_line = who.first_line();
+  record.first_line = who.first_line;
   record.flags = 0;
   const CopiedText name =
       CopyPythonText(*g_python.layout, memory, who.name, record.text, kNameRoom,
@@ -168,7 +174,7 @@ std::uint32_t LineOf(std::uint32_t id, std::int64_t unit,
   const GuardedMemory memory;
   const std::uint32_t line = PythonLineAt(
       g_python.layout->lines, memory, who.line_table + kPyBytesOffset,
-      memory.Word(who.line_table + kPySizeOffset), who.first_line(), unit * 2);
+      memory.Word(who.line_table + kPySizeOffset), who.first_line, unit * 2);
   if (id != CodeTable::kNone) {
     (void)g_python.lines.Insert(g_process->env, key, 0, line + 1);
   }
@@ -232,15 +238,19 @@ std::uint64_t RunningPythonThread() {
   // Null on threads that never ran Python code. Asked first: what the other
   // function reads may be a thread-local that the loader allocates on first
   // use, and such threads never had it.
-  void* const mine = g_python.this_thread();
+  const auto* const mine = g_python.this_thread();
   if (mine == nullptr) return 0;
-  void* const current = g_python.current_thread();
-  // Up to 3.11 it is the state that holds the lock, of whatever thread; later
-  // that of the calling thread if it holds its interpreter's.
-  const bool is_own =
-      g_python.layout->chain == FrameChain::kStackFrames || current == mine;
-  if (current == nullptr || !is_own) return 0;
-  const auto thread = reinterpret_cast<std::uint64_t>(current);
+  const auto* state = mine;
+  const auto* const current = g_python.current_thread();
+  if (current != mine) [[unlikely]] {
+    if (g_python.layout->chain == FrameChain::kStackFrames &&
+        current != nullptr) {
+      state = current;  // of another interpreter
+    } else if (g_python.finalizing() != 0) {
+      return 0;
+    }
+  }
+  const auto thread = reinterpret_cast<std::uint64_t>(state);
   if (g_python.stage.load(std::memory_order_relaxed) == PythonStage::kProven)
       [[likely]] {
     return thread;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The CPython that the program hosts, if any: which version, where its parts
 // lie, and whether its frames can be read. Found when a stack first leads
-// through its module, so no other program pays for it; read by plain loads
-// under its own lock, with nothing of it linked.
+// through its module, so no other program pays for it; read by plain loads of
+// each thread's own frames, with nothing of it linked.
 //
 // Thread safety: any thread. Survives a fork.
 #pragma once
@@ -37,6 +37,7 @@ struct PythonHost {
   const CpythonLayout* layout;
   void* (*this_thread)();     // PyGILState_GetThisThreadState
   void* (*current_thread)();  // PyThreadState_GetUnchecked
+  int (*finalizing)();        // Py_IsFinalizing
   std::uint64_t code_type;    // &PyCode_Type
   LoopRange loop;             // empty where frames have anchors
   const void* module;         // its link map, and where it begins
@@ -66,9 +67,11 @@ void PublishPython();
 void SuspendPython();
 void ResumePython();
 
-// The calling thread's state in CPython while it may run Python code: it holds
-// the interpreter's lock. Else 0. REQUIRES, here and below: ReadsPython().
-// Takes no lock and allocates nothing.
+// The calling thread's state in CPython, if its frames stand still: nobody but
+// the thread itself runs them, and it is here. That holds as well where it gave
+// the interpreter's lock away to be in C code; but not when the interpreter
+// ends, as that frees the states of threads that do not hold the lock. Else 0.
+// Takes no lock and allocates nothing. REQUIRES, here and below: ReadsPython().
 std::uint64_t RunningPythonThread();
 
 // The word (ledger::PythonWord) of a place in a code object that `thread` runs,

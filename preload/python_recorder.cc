@@ -43,8 +43,10 @@ PythonThread* Remembered(ThreadState* state) {
   return python;
 }
 
-std::uint64_t LearnPlace(PythonThread::Place& place, std::uint64_t code,
-                         std::int64_t unit, const CodeIdentity& who) {
+[[gnu::noinline]] std::uint64_t LearnPlace(PythonThread::Place& place,
+                                           std::uint64_t code,
+                                           std::int64_t unit,
+                                           const CodeIdentity& who) {
   const std::uint64_t word = PythonWordOf(code, unit, who);
   // A code record that found no room may find some later.
   if (word != 0 && ledger::PythonWord::Code(word) == CodeTable::kNone) {
@@ -65,9 +67,12 @@ struct Chain {
   std::uint64_t hash = kEmptyStackHash;
 };
 
-// Walks the chain of the thread that holds the interpreter's lock.
-Chain TakeChain(PythonThread& python, std::uint64_t thread) {
-  const CpythonLayout& layout = *g_python.layout;
+// Walks the chain of a thread whose frames stand still. One function for each
+// layout: all its offsets are known to the compiler.
+template <std::size_t kLayout>
+[[gnu::noinline]] Chain TakeChainOf(PythonThread& python,
+                                    std::uint64_t thread) {
+  constexpr const CpythonLayout& layout = kCpythonLayouts[kLayout];
   const LiveMemory memory;
   std::uint64_t hash = kEmptyStackHash;
   std::uint32_t count = 0;
@@ -75,7 +80,7 @@ Chain TakeChain(PythonThread& python, std::uint64_t thread) {
   std::uint64_t anchor = 0;
   const ChainEnd end = WalkPythonChain(
       layout, memory, thread, g_process->config.max_depth,
-      [&](const ChainFrame& frame) {
+      [&](const ChainFrame& frame) __attribute__((always_inline)) {
         PythonThread::Place& place = python.PlaceFor(frame.code, frame.unit);
         const CodeIdentity who = IdentifyCode(layout, memory, frame.code);
         const bool known = place.code == frame.code &&
@@ -99,6 +104,24 @@ Chain TakeChain(PythonThread& python, std::uint64_t thread) {
   chain.hash =
       end == ChainEnd::kComplete ? hash : ExtendStackHash(hash, kTruncatedMark);
   return chain;
+}
+
+Chain TakeChain(PythonThread& python, std::uint64_t thread) {
+  static_assert(sizeof kCpythonLayouts == 6 * sizeof(CpythonLayout));
+  switch (g_python.layout - kCpythonLayouts) {
+    case 0:
+      return TakeChainOf<0>(python, thread);
+    case 1:
+      return TakeChainOf<1>(python, thread);
+    case 2:
+      return TakeChainOf<2>(python, thread);
+    case 3:
+      return TakeChainOf<3>(python, thread);
+    case 4:
+      return TakeChainOf<4>(python, thread);
+    default:
+      return TakeChainOf<5>(python, thread);
+  }
 }
 
 // Where the chain was cut inside of a loop, the loop is looked for further out.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chain of Python frames that a thread runs, innermost first, by plain
-// loads. Right only for the thread itself, and while it holds the interpreter's
-// lock: then its frames stand still and what they refer to is alive.
+// loads. Right only for the thread itself: then its frames stand still, and
+// what they refer to is alive.
 #pragma once
 
 #include <cstdint>
@@ -42,9 +42,9 @@ std::uint8_t ByteAt(const Memory& memory, std::uint64_t address) {
 }
 
 template <typename Memory, typename Visit>
-ChainEnd WalkFrameObjects(const CpythonLayout& layout, const Memory& memory,
-                          std::uint64_t thread, std::uint32_t limit,
-                          Visit&& visit) {
+[[gnu::always_inline]] inline ChainEnd WalkFrameObjects(
+    const CpythonLayout& layout, const Memory& memory, std::uint64_t thread,
+    std::uint32_t limit, Visit&& visit) {
   const bool on_stack = layout.chain == FrameChain::kFrameObjectsOnStack;
   std::uint64_t frame = memory.Word(thread + layout.thread.frame);
   std::uint64_t cframe =
@@ -75,9 +75,9 @@ std::int64_t UnitOf(const CpythonLayout& layout, const Memory& memory,
 }
 
 template <typename Memory, typename Visit>
-ChainEnd WalkEntryFlags(const CpythonLayout& layout, const Memory& memory,
-                        std::uint64_t thread, std::uint32_t limit,
-                        Visit&& visit) {
+[[gnu::always_inline]] inline ChainEnd WalkEntryFlags(
+    const CpythonLayout& layout, const Memory& memory, std::uint64_t thread,
+    std::uint32_t limit, Visit&& visit) {
   std::uint64_t cframe = memory.Word(thread + layout.thread.cframe);
   if (cframe == 0) return ChainEnd::kComplete;
   if (!CanBeObject(cframe)) return ChainEnd::kDamaged;
@@ -100,9 +100,9 @@ ChainEnd WalkEntryFlags(const CpythonLayout& layout, const Memory& memory,
 // The loop that runs a frame is known once its entry is reached: `anchor` takes
 // it then, for all frames since the one before.
 template <typename Memory, typename Visit, typename Entered>
-ChainEnd WalkStackFrames(const CpythonLayout& layout, const Memory& memory,
-                         std::uint64_t thread, std::uint32_t limit,
-                         Visit&& visit, Entered&& entered) {
+[[gnu::always_inline]] inline ChainEnd WalkStackFrames(
+    const CpythonLayout& layout, const Memory& memory, std::uint64_t thread,
+    std::uint32_t limit, Visit&& visit, Entered&& entered) {
   std::uint64_t frame = memory.Word(thread + layout.thread.frame);
   if (layout.thread.cframe != 0) {
     const std::uint64_t cframe = memory.Word(thread + layout.thread.cframe);
@@ -132,9 +132,9 @@ ChainEnd WalkStackFrames(const CpythonLayout& layout, const Memory& memory,
 // frame (3.12 and later; earlier versions say it with each frame). At most
 // `limit` steps.
 template <typename Memory, typename Visit, typename Entered>
-ChainEnd WalkPythonChain(const CpythonLayout& layout, const Memory& memory,
-                         std::uint64_t thread, std::uint32_t limit,
-                         Visit&& visit, Entered&& entered) {
+[[gnu::always_inline]] inline ChainEnd WalkPythonChain(
+    const CpythonLayout& layout, const Memory& memory, std::uint64_t thread,
+    std::uint32_t limit, Visit&& visit, Entered&& entered) {
   switch (layout.chain) {
     case FrameChain::kFrameObjects:
     case FrameChain::kFrameObjectsOnStack:
