@@ -6,6 +6,7 @@
 // Thread safety: any thread.
 #pragma once
 
+#include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -40,8 +41,7 @@ struct GuardedMemory {
       if (got >= 0 || got == kErrnoFault) return false;
     }
     // The kernel refuses the call itself (a container's filter): by loads then.
-    const auto* const from = reinterpret_cast<const char*>(address);
-    for (std::size_t i = 0; i < bytes; ++i) static_cast<char*>(to)[i] = from[i];
+    memcpy(to, reinterpret_cast<const void*>(address), bytes);
     return true;
   }
 

@@ -124,6 +124,13 @@ Chain TakeChain(PythonThread& python, std::uint64_t thread) {
   }
 }
 
+// A walk from the thread's last stack, which it becomes.
+[[gnu::noinline]] unwind::WalkResult WalkFromLastStack(
+    ThreadState* state, const unwind::Registers& caller) {
+  return unwind::WalkFromLast(g_process->env, caller, state->stack,
+                              g_process->config.max_depth, &state->last_stack);
+}
+
 // Where the chain was cut inside of a loop, the loop is looked for further out.
 void FindLastAnchor(PythonThread& python, std::uint64_t thread,
                     const PythonChain& chain) {
@@ -158,7 +165,7 @@ void FindLastAnchor(PythonThread& python, std::uint64_t thread,
       state->last_stack, walk.end == unwind::WalkEnd::kComplete, chain,
       g_python.loop, state->frames, g_process->config.max_depth);
   StackView stack{state->frames, merged.depth,
-                  recorder_internal::FlagsOf(walk)};
+                  recorder_internal::FlagsOfWalk(walk)};
   if (merged.truncated && stack.flags == 0) {
     g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
     stack.flags = ledger::kCallsiteTruncated;

@@ -48,11 +48,9 @@ bool IsThreadStart(std::uint64_t pc) {
       {rsp / unwind::kStackPageBytes * unwind::kStackPageBytes, top});
 }
 
-}  // namespace
-
-namespace recorder_internal {
-
-std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
+// What the ledger says of a stack that a walk gave.
+[[gnu::always_inline]] inline std::uint32_t FlagsOf(
+    const unwind::WalkResult& walk) {
   if (walk.end == unwind::WalkEnd::kTruncated) [[unlikely]] {
     g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
     return ledger::kCallsiteTruncated;
@@ -63,26 +61,6 @@ std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
   }
   return 0;
 }
-
-unwind::WalkResult WalkFromLastStack(ThreadState* state,
-                                     const unwind::Registers& caller) {
-  return unwind::WalkFromLast(g_process->env, caller, state->stack,
-                              g_process->config.max_depth, &state->last_stack);
-}
-
-void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
-                    const unwind::WalkResult& walk) {
-  if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
-      !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
-    LearnStack(state, caller.rsp);
-  }
-}
-
-}  // namespace recorder_internal
-
-namespace {
-
-using recorder_internal::FlagsOf;
 
 // Walks into `frames`, as deep as there is room, the mode and the setting say,
 // without making use of earlier walks.
@@ -280,6 +258,18 @@ std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
   if (!same) g_books->file().CountDegraded(ledger::Degraded::kStackDoubt);
 }
 #endif
+
+std::uint32_t FlagsOfWalk(const unwind::WalkResult& walk) {
+  return FlagsOf(walk);
+}
+
+void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
+                    const unwind::WalkResult& walk) {
+  if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
+      !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
+    LearnStack(state, caller.rsp);
+  }
+}
 
 }  // namespace recorder_internal
 

@@ -72,12 +72,8 @@ void* RecordAfterTakeover(std::uint64_t pc, std::uint64_t rsp,
 std::uint32_t UnknownCallsite(ThreadState* state,
                               const unwind::Registers& caller);
 
-// A walk from the thread's last stack, which it becomes.
-unwind::WalkResult WalkFromLastStack(ThreadState* state,
-                                     const unwind::Registers& caller);
-
 // CallsiteFlag bits of a stack that a walk gave; counts what it lacks.
-std::uint32_t FlagsOf(const unwind::WalkResult& walk);
+std::uint32_t FlagsOfWalk(const unwind::WalkResult& walk);
 
 // Learns from a walk how far the thread's stack reaches.
 void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,

@@ -54,9 +54,7 @@ class CodeTable {
       to->name_bytes = from->name_bytes;
       to->file_bytes = from->file_bytes;
       to->flags = from->flags;
-      for (std::uint32_t i = 0; i < ledger::kCodeTextBytes; ++i) {
-        to->text[i] = from->text[i];
-      }
+      __builtin_memcpy(to->text, from->text, ledger::kCodeTextBytes);
       to->published.store(1, std::memory_order_release);
     }
     last_.store(last, std::memory_order_relaxed);

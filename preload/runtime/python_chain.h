@@ -19,6 +19,8 @@ struct ChainFrame {
   // An address on the C stack that belongs to the loop which runs the frame; 0
   // where the version has none.
   std::uint64_t anchor = 0;
+
+  friend bool operator==(const ChainFrame&, const ChainFrame&) = default;
 };
 
 enum class ChainEnd : std::uint8_t {

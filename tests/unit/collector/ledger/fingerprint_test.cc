@@ -109,7 +109,8 @@ TEST(FingerprintTest, TakesBuildIdAndOffsetWhereThereIsNoName) {
 
 ResolvedFrame PythonFunction(const char* name, const char* module,
                              std::uint32_t line) {
-  ResolvedFrame frame = Function(name, module);
+  ResolvedFrame frame = Function("", module);
+  frame.function = name;
   frame.line = line;
   frame.python = true;
   return frame;

@@ -19,10 +19,6 @@ struct Frame {
   bool is_entry = false;  // the outermost of its loop
 };
 
-bool operator==(const ChainFrame& a, const ChainFrame& b) {
-  return a.code == b.code && a.unit == b.unit && a.anchor == b.anchor;
-}
-
 class PythonChainTest : public ::testing::Test {
  protected:
   struct Seen {

@@ -35,8 +35,10 @@ class PythonTextTest : public ::testing::Test {
   }
   std::string Copied(std::uint32_t capacity, KeepEnd keep = KeepEnd::kBack) {
     char buffer[256];
-    const heapledger::testing::NoAllocGuard guard;
-    copied_ = CopyPythonText(layout_, memory_, kText, buffer, capacity, keep);
+    {
+      const heapledger::testing::NoAllocGuard guard;
+      copied_ = CopyPythonText(layout_, memory_, kText, buffer, capacity, keep);
+    }
     return {buffer, copied_.bytes};
   }
 
