@@ -165,8 +165,7 @@ std::uint32_t CodeOf(std::uint64_t code, const CodeIdentity& who) {
 
 std::uint32_t LineOf(std::uint32_t id, std::int64_t unit,
                      const CodeIdentity& who) {
-  const std::uint64_t key =
-      std::uint64_t{id} << 32 | static_cast<std::uint32_t>(unit + 2);
+  const std::uint64_t key = static_cast<std::uint64_t>(unit + 2) << 20 | id;
   const auto always = [](std::uint32_t) { return true; };
   if (const std::uint32_t known = g_python.lines.Find(key, 0, always)) {
     return known - 1;

@@ -155,6 +155,31 @@ void FindLastAnchor(PythonThread& python, std::uint64_t thread,
   }
 }
 
+// The node of a merged stack. Its outer part is mostly that of the one before.
+template <typename Extend>
+std::uint32_t NodeOfMerged(PythonThread& python, const StackView& stack,
+                           Extend&& extend) {
+  const std::uint64_t* const outermost = stack.frames + stack.depth - 1;
+  std::uint32_t shared = 0;
+  while (shared < stack.depth && shared < python.interned &&
+         *(outermost - shared) == python.interned_frames[shared]) {
+    ++shared;
+  }
+  // Whoever interrupts this finds nothing that is half done.
+  python.interned = shared;
+  std::atomic_signal_fence(std::memory_order_release);
+  std::uint32_t node = shared == 0 ? 0 : python.interned_nodes[shared - 1];
+  for (std::uint32_t i = shared; i < stack.depth; ++i) {
+    node = extend(node, *(outermost - i));
+    if (node == 0) return 0;
+    python.interned_frames[i] = *(outermost - i);
+    python.interned_nodes[i] = node;
+  }
+  std::atomic_signal_fence(std::memory_order_release);
+  python.interned = stack.depth;
+  return node;
+}
+
 // The callsite of the stack that is in `state->last_stack` and of the chain.
 // REQUIRES: the guard is held.
 [[gnu::noinline]] std::uint32_t Combine(ThreadState* state,
@@ -172,7 +197,13 @@ void FindLastAnchor(PythonThread& python, std::uint64_t thread,
   }
   // A handler that took over has left its own stack there.
   if (!state->guard.IsHeldBy(caller.rsp)) return ledger::kOverflowCallsite;
-  return g_books->CallsiteOf(stack);
+  PythonThread& python = *state->python;
+  return g_books->CallsiteOf(CallsiteTable::KeyOf(stack), [&](auto&& extend) {
+    const std::uint32_t node = NodeOfMerged(python, stack, extend);
+    if (state->guard.IsHeldBy(caller.rsp)) return node;
+    python.interned = 0;
+    return recorder_internal::HotBooks::kNodeUnknown;
+  });
 }
 
 }  // namespace

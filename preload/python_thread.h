@@ -45,6 +45,12 @@ struct PythonThread {
   Place places[kPlaces];
   Combination combinations[kCombinations];
 
+  // The last merged stack that was interned, outermost first, with its nodes:
+  // the next one shares its outer part.
+  std::uint32_t interned;  // how many
+  std::uint64_t interned_frames[ledger::kMaxStackDepth];
+  std::uint32_t interned_nodes[ledger::kMaxStackDepth];
+
   // The chain as it was last walked.
   PythonFrame chain[ledger::kMaxStackDepth];
 
@@ -61,6 +67,7 @@ struct PythonThread {
 
   void Forget() {
     memo.Forget();
+    interned = 0;
     for (Place& place : places) {
       if (place.code != 0) place.code = 0;
     }

@@ -204,7 +204,11 @@ class CallsiteTable {
   template <typename Env>
   std::uint32_t InternFrame(Env& env, LedgerFile<Env>& file,
                             std::uint32_t generation, std::uint64_t tagged_pc) {
-    const std::uint64_t key = tagged_pc + 1;  // 0 would be no key
+    const bool is_python = (tagged_pc & ledger::PythonWord::kMark) != 0;
+    // 0 would be no key. The index spreads keys by their lower bits, where a
+    // Python word has the line: turned, the code is there too.
+    const std::uint64_t key =
+        is_python ? std::rotl(tagged_pc, 32) : tagged_pc + 1;
     const std::uint32_t known =
         frame_index_.Find(key, generation, [&](std::uint32_t id) {
           const ledger::FrameRecord* const record = frames_.At(id);
@@ -212,7 +216,6 @@ class CallsiteTable {
         });
     if (known != 0) return known;
     const std::uint64_t pc = tagged_pc & ~StackView::kExactPc;
-    const bool is_python = (tagged_pc & ledger::PythonWord::kMark) != 0;
     const std::uint32_t module =
         is_python ? ModuleTable::kNone : modules_.IdOf(env, file, pc);
     const std::uint32_t id =
