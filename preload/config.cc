@@ -53,6 +53,8 @@ void Apply(Config& config, const char* setting) {
     config.disabled = *value != '\0' && !Same(value, "0");
   } else if (StartsWith(setting, "SCAN=", &value)) {
     config.scan_at_exit = Same(value, "exit");
+  } else if (StartsWith(setting, "PYTHON=", &value)) {
+    config.python_frames = Same(value, "frames");
   } else if (StartsWith(setting, "DIR=", &value)) {
     // A relative directory would move with the program's working directory.
     if (*value == '/') Copy(value, config.directory, sizeof config.directory);

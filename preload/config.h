@@ -26,6 +26,8 @@ struct Config {
   std::uint32_t sample_bytes = 0;
   std::uint64_t cap_bytes = ledger::kDefaultCapBytes;
   bool disabled = false;
+  // Take the Python frames of a program that hosts CPython into its stacks.
+  bool python_frames = false;
   // Look for unreachable blocks when the process ends.
   bool scan_at_exit = false;
   // Empty: the default directories.

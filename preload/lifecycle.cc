@@ -7,6 +7,7 @@
 
 #include "preload/exit_scan.h"
 #include "preload/live_scan.h"
+#include "preload/python_host.h"
 #include "preload/raw_io.h"
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
@@ -267,6 +268,7 @@ void StartChild(Process& process) {
   }
   if (reason == OffReason::kNone) {
     (void)g_books->Inherit(*parent, state->frames);
+    PublishPython();
     CopyCoverage(parent->file().header(), g_books->file().header());
     PublishSegment(process.segment);
     OpenGate(process, process.gate.load(std::memory_order_relaxed));
@@ -354,10 +356,32 @@ void ProcessOrBorrowerExits() {
   ProcessExits();
 }
 
+namespace {
+
+void ExchangeGate(Gate from, Gate to) {
+  Process& process = *g_process;
+  Gate expected = from;
+  (void)process.armed_gate.compare_exchange_strong(expected, to,
+                                                   std::memory_order_relaxed);
+  expected = from;
+  (void)process.gate.compare_exchange_strong(expected, to,
+                                             std::memory_order_relaxed);
+  // Not a gate that others opened or closed meanwhile.
+  expected = from;
+  (void)g_gate.gate.compare_exchange_strong(expected, to,
+                                            std::memory_order_acq_rel);
+}
+
+}  // namespace
+
+void EnterPython() { ExchangeGate(Gate::kActive, Gate::kPython); }
+void LeavePython() { ExchangeGate(Gate::kPython, Gate::kActive); }
+
 void ModulesChanged() {
   if (CurrentGate() <= Gate::kOff) return;
   g_process->env.rule_cache().Clear();
   g_books->ModulesChanged();
+  ResumePython();
 }
 
 namespace {

@@ -32,7 +32,8 @@ enum class Gate : std::uint32_t {
   kSampling = 5,
   // From here on every block is booked.
   kAdaptive = 6,  // full stacks only where they matter
-  kActive = 7,
+  kPython = 7,    // full stacks, with Python frames
+  kActive = 8,
 };
 
 struct alignas(4096) GatePage {
@@ -49,7 +50,7 @@ struct Process {
   ObjectMap objects;
   ThreadPool threads;
   bool off = false;
-  Gate armed_gate = Gate::kActive;  // as the settings want it
+  std::atomic<Gate> armed_gate;  // as the settings want it
   std::atomic<Gate> gate;  // as it is, for a forked child: dormant or more
   // Blocks may be about that were allocated while we were dormant.
   std::atomic<bool> armed_late;
@@ -104,6 +105,11 @@ void ProcessExits();
 // The same where the caller may be a child that borrows our memory (vfork) and
 // ends alone. Asks for the pid.
 void ProcessOrBorrowerExits();
+
+// From now on stacks hold Python frames, or no longer do, where the settings
+// have every block booked with its full stack.
+void EnterPython();
+void LeavePython();
 
 // Another set of modules may be mapped.
 void ModulesChanged();

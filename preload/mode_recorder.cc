@@ -2,6 +2,8 @@
 // The modes other than exact with full stacks: sampled, adaptive depth,
 // dormant.
 #include "preload/ignored.h"
+#include "preload/python_host.h"
+#include "preload/python_recorder.h"
 #include "preload/raw_io.h"
 #include "preload/recorder.h"
 
@@ -45,7 +47,8 @@ std::uint64_t SamplerSeed(const ThreadState* state) {
     recorder_internal::Attend(state);
   }
   const std::uint32_t callsite =
-      recorder_internal::UnknownCallsite(state, caller);
+      ReadsPython() ? recorder_internal::PythonCallsite(state, caller)
+                    : recorder_internal::UnknownCallsite(state, caller);
   if (!state->guard.Leave(caller.rsp)) [[unlikely]] {
     return recorder_internal::RecordAfterTakeover(
         caller.pc, caller.rsp, caller.rbp, block, bytes, state);
@@ -160,6 +163,8 @@ inline std::uint32_t AdaptiveCallsite(ThreadState* state,
   switch (CurrentGate()) {
     case Gate::kActive:
       return RecordAllocated(caller, block, bytes);
+    case Gate::kPython:
+      return RecordPython(caller, block, bytes);
     case Gate::kAdaptive:
       return RecordAdaptive(caller, block, bytes);
     case Gate::kSampling:

@@ -49,7 +49,8 @@ bool IsThreadStart(std::uint64_t pc) {
 }
 
 // What the ledger says of a stack that a walk gave.
-inline std::uint32_t FlagsOf(const unwind::WalkResult& walk) {
+[[gnu::always_inline]] inline std::uint32_t FlagsOf(
+    const unwind::WalkResult& walk) {
   if (walk.end == unwind::WalkEnd::kTruncated) [[unlikely]] {
     g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
     return ledger::kCallsiteTruncated;
@@ -257,6 +258,18 @@ std::uint32_t CallsiteWithoutState(const unwind::Registers& caller) {
   if (!same) g_books->file().CountDegraded(ledger::Degraded::kStackDoubt);
 }
 #endif
+
+std::uint32_t FlagsOfWalk(const unwind::WalkResult& walk) {
+  return FlagsOf(walk);
+}
+
+void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
+                    const unwind::WalkResult& walk) {
+  if (caller.rsp < state->stack.low && walk.end == unwind::WalkEnd::kComplete &&
+      !walk.used_frame_pointers && !walk.used_signal_frame) [[unlikely]] {
+    LearnStack(state, caller.rsp);
+  }
+}
 
 }  // namespace recorder_internal
 

@@ -12,6 +12,7 @@
 
 #include "preload/lifecycle.h"
 #include "preload/unwind/registers.h"
+#include "preload/unwind/walker.h"
 
 namespace heapledger::preload {
 
@@ -70,6 +71,13 @@ void* RecordAfterTakeover(std::uint64_t pc, std::uint64_t rsp,
 // REQUIRES, here and below: the guard is held.
 std::uint32_t UnknownCallsite(ThreadState* state,
                               const unwind::Registers& caller);
+
+// CallsiteFlag bits of a stack that a walk gave; counts what it lacks.
+std::uint32_t FlagsOfWalk(const unwind::WalkResult& walk);
+
+// Learns from a walk how far the thread's stack reaches.
+void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
+                    const unwind::WalkResult& walk);
 
 // Serves what the control word asks, and drops what the thread remembers of
 // stacks: other modules may be mapped.

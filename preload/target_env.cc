@@ -5,6 +5,7 @@
 
 #include "heapledger/ledger/name.h"
 #include "preload/loaded_object.h"
+#include "preload/python_host.h"
 #include "preload/raw_io.h"
 #include "preload/unwind/load_segment.h"
 
@@ -99,6 +100,7 @@ void TargetEnv::DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
   if (!FindLoadedObject(pc, &object)) return;
   record->load_bias = object.map->l_addr;
   record->loaded_monotonic_ns = raw::MonotonicNs();
+  NoticePython(object);
   FindBuildId(object, record);
   const char* const name = object.map->l_name;
   if (name != nullptr && name[0] != '\0') {

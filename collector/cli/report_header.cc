@@ -47,6 +47,11 @@ std::string DegradedLine(const LedgerSnapshot& snapshot) {
     if (count == 0) continue;
     parts.push_back(absl::StrCat(HumanCount(count), " × ", DegradedText(kind)));
   }
+  if (PythonFramesRefused(snapshot.python_state)) {
+    parts.push_back(absl::StrCat("no frames of Python ",
+                                 PythonVersionText(snapshot.python_version),
+                                 ": ", PythonStateText(snapshot.python_state)));
+  }
   if (snapshot.corrupt_records != 0) {
     parts.push_back(absl::StrCat(HumanCount(snapshot.corrupt_records),
                                  " × records of the ledger made no sense"));

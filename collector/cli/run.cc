@@ -181,6 +181,13 @@ absl::StatusOr<SnapshotPlan> PlanOf(const Arguments& arguments) {
   return plan;
 }
 
+// With --python a script may stand for itself.
+void AddInterpreter(std::vector<std::string>& command) {
+  if (command.empty() || !command[0].ends_with(".py")) return;
+  if (access(command[0].c_str(), X_OK) == 0) return;
+  command.insert(command.begin(), "python3");
+}
+
 int Run(const Arguments& arguments, const CommandLine& line) {
   if (arguments.command.empty()) {
     return Fail("run", "no command to run; give one: heapledger run -- CMD",
@@ -261,6 +268,14 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
                   "Under the shim: system or jemalloc (default system)")
       ->check(CLI::IsMember({"system", "jemalloc"}).description(""))
       ->type_name("NAME");
+  app->add_option("--python", arguments->shim.python,
+                  "Python frames in stacks; CMD may be a .py file. malloc: "
+                  "every object on its own (default), arenas: leave CPython's "
+                  "allocator in place")
+      ->expected(0, 1)
+      ->default_str("malloc")
+      ->check(CLI::IsMember({"malloc", "arenas"}).description(""))
+      ->type_name("[HOW]");
   app->add_option("--follow", arguments->shim.follow,
                   "Children to measure: all, none or names (default all)")
       ->delimiter(',')
@@ -289,6 +304,7 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
       "Examples:\n  heapledger run -- sqlite3 :memory: 'select 1'\n"
       "  heapledger run --mode sampled --sample-bytes 65536 -- python3 app.py\n"
       "  heapledger run --stack adaptive --budget 5 -- redis-server\n"
+      "  heapledger run --python -- app.py\n"
       "  heapledger run --mode dormant -- nginx   (later: heapledger arm "
       "nginx)");
   return {app, [arguments, &line] {
@@ -298,6 +314,7 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
             }
             command.insert(command.end(), line.after_dashes.begin(),
                            line.after_dashes.end());
+            if (!arguments->shim.python.empty()) AddInterpreter(command);
             return Run(*arguments, line);
           }};
 }

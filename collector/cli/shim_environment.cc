@@ -46,6 +46,10 @@ absl::StatusOr<std::map<std::string, std::string>> ShimEnvironment(
   if (!settings.follow.empty()) {
     environment["HEAPLEDGER_FOLLOW"] = absl::StrJoin(settings.follow, ",");
   }
+  if (!settings.python.empty()) {
+    environment["HEAPLEDGER_PYTHON"] = "frames";
+  }
+  if (settings.python == "malloc") environment["PYTHONMALLOC"] = "malloc";
   return environment;
 }
 

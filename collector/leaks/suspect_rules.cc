@@ -46,14 +46,17 @@ bool IsOwn(const SuspectRules& rules, const LedgerSnapshot& snapshot,
 // By the first frame that is no allocator's plumbing.
 bool IsThirdParty(const SuspectRules& rules, const LedgerSnapshot& snapshot,
                   const CallsiteInfo& callsite, FrameNames& names) {
-  for (const std::uint32_t index : snapshot.stack(callsite)) {
-    for (const ResolvedFrame& frame : names.Resolve(snapshot, index)) {
-      if (IsAllocatorPlumbing(frame)) continue;
-      return !IsOwn(rules, snapshot,
-                    snapshot.module_of(snapshot.tables->frames[index]));
-    }
+  const NamingFrame found = FindNamingFrame(snapshot, callsite, names);
+  if (found.function == nullptr || found.is_plumbing) return false;
+  if (found.function->python) {
+    return InSystemFolder(found.function->file) &&
+           std::ranges::none_of(rules.own_modules,
+                                [&found](const std::string& own) {
+                                  return Fits(own, found.function->file);
+                                });
   }
-  return false;
+  return !IsOwn(rules, snapshot,
+                snapshot.module_of(snapshot.tables->frames[found.frame]));
 }
 
 std::vector<ResolvedFrame> FramesOf(const LedgerSnapshot& snapshot,

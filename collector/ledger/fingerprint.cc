@@ -53,8 +53,10 @@ std::string Fingerprint::ToString() const {
 FrameHash HashFrame(const ResolvedFrame& physical) {
   const std::string_view module = BaseName(physical.module);
   const std::string_view name =
-      StableName(physical.linkage_name.empty() ? physical.function
-                                               : physical.linkage_name);
+      physical.python
+          ? std::string_view(physical.function)
+          : StableName(physical.linkage_name.empty() ? physical.function
+                                                     : physical.linkage_name);
   FrameHash result;
   result.value = AddText(kSeed, module);
   if (!name.empty()) {
@@ -65,7 +67,7 @@ FrameHash HashFrame(const ResolvedFrame& physical) {
         AddText(result.value, absl::StrCat("+", absl::Hex(physical.rel_pc)));
   }
   result.value = Finish(result.value);
-  result.is_main = name == "main";
+  result.is_main = name == "main" && !physical.python;
   result.is_c_library = IsCLibrary(module);
   return result;
 }

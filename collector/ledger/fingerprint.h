@@ -8,7 +8,9 @@
 //   - what lies outside main(), or the C library's frames below a thread's
 //     start, is left out: its static functions have names only where the
 //     library's debug file is installed,
-//   - a function without a name stands as build id and rel_pc of its module.
+//   - a function without a name stands as build id and rel_pc of its module,
+//   - a Python function stands as its qualified name and the last part of its
+//     file's name.
 // Of a callsite's flags only the cut of adaptive depth goes in, as a cut stack
 // stands for all that begin like it: it must not pass for one that ends there.
 // One that reaches main() has lost nothing and keeps the name.

@@ -47,6 +47,10 @@ constexpr std::string_view kAllocatorModules[] = {
     "libheapledger.so", "libjemalloc.so", "libtcmalloc.so",
     "libtcmalloc_minimal.so", "libmimalloc.so"};
 
+// The interpreter, as executable or library, and what ctypes calls through.
+constexpr std::string_view kInterpreterModules[] = {"libpython", "python",
+                                                    "libffi.so", "_ctypes."};
+
 // A demangled function template begins with its return type:
 // "void std::vector<…>::_M_realloc_insert<…>(…)".
 std::string_view WithoutReturnType(std::string_view function) {
@@ -82,6 +86,7 @@ std::string_view BaseName(std::string_view path) {
 }
 
 bool IsAllocatorPlumbing(const ResolvedFrame& frame) {
+  if (frame.python) return false;
   const std::string_view module = frame.module;
   for (const std::string_view allocator : kAllocatorModules) {
     if (module.starts_with(allocator)) return true;
@@ -94,19 +99,49 @@ bool IsAllocatorPlumbing(const ResolvedFrame& frame) {
   return std::ranges::binary_search(kPlumbing, name);
 }
 
+bool IsInterpreterPlumbing(const ResolvedFrame& frame) {
+  if (frame.python) return false;
+  return std::ranges::any_of(kInterpreterModules,
+                             [&frame](std::string_view beginning) {
+                               return frame.module.starts_with(beginning);
+                             });
+}
+
+NamingFrame FindNamingFrame(const LedgerSnapshot& snapshot,
+                            const CallsiteInfo& callsite, FrameNames& names) {
+  const std::span<const std::uint32_t> stack = snapshot.stack(callsite);
+  const auto is_python = [&snapshot](std::uint32_t frame) {
+    return snapshot.tables->frames[frame].is_python();
+  };
+  // What lies inside of the outermost Python frame, on whose behalf the
+  // interpreter works.
+  const auto outside =
+      std::find_if(stack.rbegin(), stack.rend(), is_python).base();
+  NamingFrame last;
+  for (auto at = stack.begin(); at != stack.end(); ++at) {
+    for (const ResolvedFrame& function : names.Resolve(snapshot, *at)) {
+      last = {*at, &function, false};
+      if (!IsAllocatorPlumbing(function) &&
+          !(at < outside && IsInterpreterPlumbing(function))) {
+        return last;
+      }
+    }
+  }
+  last.is_plumbing = true;
+  return last;
+}
+
 CallsiteName NameCallsite(const LedgerSnapshot& snapshot,
                           const CallsiteInfo& callsite, FrameNames& names) {
   if (callsite.overflow) return {"[overflow]", "", "", 0};
-  CallsiteName name{"[no stack]", "", "", 0};
-  for (const std::uint32_t frame : snapshot.stack(callsite)) {
-    for (const ResolvedFrame& resolved : names.Resolve(snapshot, frame)) {
-      name = {resolved.function, resolved.module, resolved.file, resolved.line};
-      if (name.function.empty()) {
-        name.function =
-            absl::StrCat(resolved.module, "+0x", absl::Hex(resolved.rel_pc));
-      }
-      if (!IsAllocatorPlumbing(resolved)) return name;
-    }
+  const NamingFrame found = FindNamingFrame(snapshot, callsite, names);
+  if (found.function == nullptr) return {"[no stack]", "", "", 0};
+  const ResolvedFrame& resolved = *found.function;
+  CallsiteName name{resolved.function, resolved.module, resolved.file,
+                    resolved.line};
+  if (name.function.empty()) {
+    name.function =
+        absl::StrCat(resolved.module, "+0x", absl::Hex(resolved.rel_pc));
   }
   return name;
 }

@@ -26,6 +26,7 @@ struct ResolvedFrame {
   std::uint32_t line = 0;    // 0 where unknown
   std::uint64_t rel_pc = 0;  // pc - load bias
   bool inlined = false;      // into the next, outer one of the same pc
+  bool python = false;       // a place in Python code
 };
 
 // The functions at one pc, innermost first; the last is the physical one.
@@ -60,6 +61,21 @@ struct CallsiteName {
 // Whether `frame` hands memory on to a caller that asked for it: malloc and
 // kin, operator new, allocators of the C++ library, strdup and kin of libc.
 [[nodiscard]] bool IsAllocatorPlumbing(const ResolvedFrame& frame);
+
+// Whether `frame` only does what the Python code further out asked for: the
+// interpreter itself, and what calls C functions on its behalf.
+[[nodiscard]] bool IsInterpreterPlumbing(const ResolvedFrame& frame);
+
+// The frame that a callsite is named after: the innermost that is no plumbing.
+struct NamingFrame {
+  std::uint32_t frame = 0;  // index into SnapshotTables::frames
+  const ResolvedFrame* function = nullptr;
+  bool is_plumbing = false;  // all are: the outermost of them
+};
+// `function` is null where the callsite has no stack.
+[[nodiscard]] NamingFrame FindNamingFrame(const LedgerSnapshot& snapshot,
+                                          const CallsiteInfo& callsite,
+                                          FrameNames& names);
 
 // The name of a callsite with this stack, innermost first. Where all frames are
 // plumbing, the outermost of them.

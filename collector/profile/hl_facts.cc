@@ -78,6 +78,8 @@ void MeasuredFields(Access access, Snapshot& snapshot) {
   access.Field("budget_percent", snapshot.budget_percent);
   access.Field("armed_realtime_ns", snapshot.armed_realtime_ns);
   access.Field("disarmed_realtime_ns", snapshot.disarmed_realtime_ns);
+  access.Field("python_version", snapshot.python_version);
+  access.Field("python_state", snapshot.python_state);
 }
 
 template <typename Access, typename Snapshot>

@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little);
 inline constexpr char kMagic[8] = {'\x89', 'H',  'L',    'S',
                                    '\r',   '\n', '\x1a', '\n'};
 inline constexpr std::uint16_t kMajor = 1;
-inline constexpr std::uint16_t kMinor = 0;
+inline constexpr std::uint16_t kMinor = 1;  // 1: Python frames
 
 struct Header {
   char magic[8];
@@ -57,6 +57,7 @@ inline constexpr char kFacts[] = "facts";          // JSON text; see hl_facts.h
 inline constexpr char kStrings[] = "strings";      // bytes that Text points to
 inline constexpr char kModules[] = "modules";      // Module
 inline constexpr char kFrames[] = "frames";        // Frame
+inline constexpr char kCodes[] = "codes";          // Code; from 1.1
 inline constexpr char kNodes[] = "nodes";          // Node
 inline constexpr char kCallsites[] = "callsites";  // Callsite
 inline constexpr char kCounters[] = "counters";    // Counters, by callsite
@@ -86,15 +87,28 @@ struct Module {
 static_assert(sizeof(Module) == 56);
 
 // As the shim's record has it, with another's indexes.
-enum FrameFlag : std::uint32_t { kFramePcIsExact = 1 };
+enum FrameFlag : std::uint32_t { kFramePcIsExact = 1, kFrameIsPython = 2 };
 inline constexpr std::uint32_t kNoModule = 0xffffffff;
 
 struct Frame {
+  // Of a Python frame: bit 62, the index of its code from 1 (20 bits), that of
+  // its instruction (20 bits), its line (22 bits; 0: none).
   std::uint64_t pc;
-  std::uint32_t module;  // index, or kNoModule
+  std::uint32_t module;  // index, or kNoModule, as of Python frames
   std::uint32_t flags;   // FrameFlag
 };
 static_assert(sizeof(Frame) == 16);
+
+enum CodeFlag : std::uint32_t { kCodeNameCut = 1, kCodeFileCut = 2 };
+
+// A Python function.
+struct Code {
+  Text name;  // qualified
+  Text file;
+  std::uint32_t first_line;
+  std::uint32_t flags;  // CodeFlag: which text lacks its beginning
+};
+static_assert(sizeof(Code) == 24);
 
 // One step of a stack towards main: `frame` was called from the stack
 // `parent`. Ids count from 1; 0 is the empty stack. A parent comes before its
@@ -151,7 +165,7 @@ struct NameRange {
 };
 static_assert(sizeof(NameRange) == 8);
 
-enum FunctionFlag : std::uint32_t { kFunctionInlined = 1 };
+enum FunctionFlag : std::uint32_t { kFunctionInlined = 1, kFunctionPython = 2 };
 
 struct Function {
   Text function;

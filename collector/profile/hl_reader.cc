@@ -87,8 +87,8 @@ class Reader {
     snapshot_.lineage = NextLineage();
     for (const auto step :
          {&Reader::ReadStrings, &Reader::ReadFacts, &Reader::ReadModules,
-          &Reader::ReadFrames, &Reader::ReadCallsites, &Reader::ReadCounters,
-          &Reader::ReadMarks, &Reader::ReadNames}) {
+          &Reader::ReadCodes, &Reader::ReadFrames, &Reader::ReadCallsites,
+          &Reader::ReadCounters, &Reader::ReadMarks, &Reader::ReadNames}) {
       if (absl::Status ok = (this->*step)(); !ok.ok()) return ok;
     }
     snapshot_.tables =
@@ -146,6 +146,26 @@ class Reader {
     return absl::OkStatus();
   }
 
+  absl::Status ReadCodes() {
+    if (!sections_.Has(hl::kCodes)) return absl::OkStatus();
+    const auto records = sections_.Records<hl::Code>(hl::kCodes);
+    if (!records.ok()) return records.status();
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < records->size(); ++i) {
+      const hl::Code record = (*records)[i];
+      CodeInfo& code = tables_.codes.emplace_back();
+      bytes += std::uint64_t{record.name.size} + record.file.size;
+      if (bytes > kMaximumNameBytes || !Get(record.name, &code.name) ||
+          !Get(record.file, &code.file)) {
+        return sections_.Unsound("a Python function's name lies outside it");
+      }
+      code.first_line = record.first_line;
+      code.name_cut = (record.flags & hl::kCodeNameCut) != 0;
+      code.file_cut = (record.flags & hl::kCodeFileCut) != 0;
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status ReadFrames() {
     const auto records = sections_.Records<hl::Frame>(hl::kFrames);
     if (!records.ok()) return records.status();
@@ -156,8 +176,17 @@ class Reader {
           record.module >= tables_.modules.size()) {
         return sections_.Unsound("a frame names a module that is not there");
       }
-      tables_.frames.push_back({record.pc, record.module,
-                                (record.flags & hl::kFramePcIsExact) != 0});
+      FrameInfo& frame = tables_.frames.emplace_back();
+      frame.pc = record.pc;
+      frame.module = record.module;
+      frame.pc_is_exact = (record.flags & hl::kFramePcIsExact) != 0;
+      if ((record.flags & hl::kFrameIsPython) == 0) continue;
+      frame.code = CodeOfPythonPc(record.pc);
+      frame.line = LineOfPythonPc(record.pc);
+      if (frame.code >= tables_.codes.size() || record.module != kNoModule) {
+        return sections_.Unsound(
+            "a frame names a Python function that is not there");
+      }
     }
     return absl::OkStatus();
   }
@@ -339,6 +368,7 @@ class Reader {
     frame.line = record.line;
     frame.rel_pc = record.rel_pc;
     frame.inlined = (record.flags & hl::kFunctionInlined) != 0;
+    frame.python = (record.flags & hl::kFunctionPython) != 0;
     return Get(record.function, &frame.function) &&
            Get(record.linkage_name, &frame.linkage_name) &&
            Get(record.module, &frame.module) &&

@@ -181,6 +181,7 @@ class Writer {
     if (options_.names != nullptr) names = AddNames();
     AddModules();
     AddFrames();
+    AddCodes();
     AddCallsites();
     AddCounters();
     AddMarks();
@@ -230,7 +231,8 @@ class Writer {
             strings_.Add(frame.file),
             frame.rel_pc,
             frame.line,
-            frame.inlined ? hl::kFunctionInlined : 0U};
+            (frame.inlined ? hl::kFunctionInlined : 0U) |
+                (frame.python ? hl::kFunctionPython : 0U)};
   }
 
   void AddModules() {
@@ -252,9 +254,22 @@ class Writer {
     frames.reserve(snapshot_.tables->frames.size());
     for (const FrameInfo& frame : snapshot_.tables->frames) {
       frames.push_back({frame.pc, frame.module,
-                        frame.pc_is_exact ? hl::kFramePcIsExact : 0U});
+                        (frame.pc_is_exact ? hl::kFramePcIsExact : 0U) |
+                            (frame.is_python() ? hl::kFrameIsPython : 0U)});
     }
     file_.Add(hl::kFrames, std::span(std::as_const(frames)));
+  }
+
+  void AddCodes() {
+    if (snapshot_.tables->codes.empty()) return;
+    std::vector<hl::Code> codes;
+    for (const CodeInfo& code : snapshot_.tables->codes) {
+      codes.push_back({strings_.Add(code.name), strings_.Add(code.file),
+                       code.first_line,
+                       (code.name_cut ? hl::kCodeNameCut : 0U) |
+                           (code.file_cut ? hl::kCodeFileCut : 0U)});
+    }
+    file_.Add(hl::kCodes, std::span(std::as_const(codes)));
   }
 
   void AddCallsites() {

@@ -46,6 +46,7 @@ std::vector<std::uint32_t> WriteFrames(const Profile& profile,
       if (frame.line != 0) json.Key("line").Int(frame.line);
       json.Key("rel_pc").Int(frame.rel_pc);
       if (frame.inlined) json.Key("inlined").Bool(true);
+      if (frame.python) json.Key("python").Bool(true);
       json.End('}');
       ++count;
     }

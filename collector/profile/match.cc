@@ -30,6 +30,10 @@ bool SameBuilds(std::span<const Profile> profiles) {
 // two processes can share.
 std::string OutsideKey(const ProfileLocation& location) {
   const ResolvedFrame& physical = location.names->back();
+  if (physical.python) {
+    return absl::StrCat(physical.function, " ", physical.file, ":",
+                        physical.line);
+  }
   return physical.function.empty() ? absl::StrCat("+", location.address)
                                    : physical.function;
 }

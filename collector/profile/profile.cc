@@ -49,6 +49,11 @@ std::vector<std::string> RemarksOn(const LedgerSnapshot& snapshot) {
     remarks.push_back(absl::StrCat("stopped measuring: ",
                                    OffReasonText(snapshot.off_reason)));
   }
+  if (PythonFramesRefused(snapshot.python_state)) {
+    remarks.push_back(absl::StrCat(
+        "no frames of Python ", PythonVersionText(snapshot.python_version),
+        ": ", PythonStateText(snapshot.python_state)));
+  }
   if (snapshot.corrupt_records != 0) {
     remarks.push_back(absl::StrCat(snapshot.corrupt_records,
                                    " records of the ledger made no sense"));

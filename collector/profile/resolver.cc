@@ -76,6 +76,17 @@ ResolvedPc Convert(const std::vector<symbolizer::Frame>& frames,
   return result;
 }
 
+ResolvedFrame PythonFrameOf(const CodeInfo& code, std::uint32_t line) {
+  ResolvedFrame frame;
+  frame.function = absl::StrCat(code.name_cut ? "…" : "", code.name);
+  frame.file = absl::StrCat(code.file_cut ? "…" : "", code.file);
+  frame.line = line;
+  frame.module =
+      code.file.empty() ? "[python]" : std::string(BaseName(code.file));
+  frame.python = true;
+  return frame;
+}
+
 symbolizer::Options SymbolizerOptions(const ResolverOptions& options) {
   symbolizer::Options result;
   result.root = options.sysroot;
@@ -150,7 +161,13 @@ class SymbolizingResolver final : public Resolver {
     known.resize(std::max(known.size(), frames.size()));
     std::map<std::uint32_t, std::vector<std::uint32_t>> missing;  // by module
     for (std::uint32_t i = 0; i < frames.size(); ++i) {
-      if (known[i] == nullptr) missing[frames[i].module].push_back(i);
+      if (known[i] != nullptr) continue;
+      if (frames[i].is_python()) {
+        known[i] = &LearnPython(snapshot.tables->codes[frames[i].code],
+                                frames[i].line);
+      } else {
+        missing[frames[i].module].push_back(i);
+      }
     }
     round_total_ = 0;
     round_done_ = 0;
@@ -168,6 +185,13 @@ class SymbolizingResolver final : public Resolver {
       round_done_ += indexes.size();
       ReportProgress(0);
     }
+  }
+
+  // The ledger names them itself.
+  const ResolvedPc& LearnPython(const CodeInfo& code, std::uint32_t line) {
+    ResolvedPc& known = python_[{code.name, code.file, line}];
+    if (known.empty()) known.push_back(PythonFrameOf(code, line));
+    return known;
   }
 
   void ReportProgress(std::size_t more) const {
@@ -236,6 +260,8 @@ class SymbolizingResolver final : public Resolver {
   std::uint64_t round_done_ = 0;
   std::uint64_t round_total_ = 0;
   std::map<Key, ResolvedPc> cache_;  // nodes stay where they are
+  std::map<std::tuple<std::string, std::string, std::uint32_t>, ResolvedPc>
+      python_;  // the same
   std::unordered_map<std::uint64_t, std::vector<const ResolvedPc*>> known_;
 };
 

@@ -43,7 +43,7 @@ namespace heapledger::collector {
 //   "compared": [facts],       of a difference, oldest first
 //   "modules": [{"path", "build_id"}],
 //   "frames": [{"function", "module"?, "file"?, "line"?, "rel_pc",
-//               "inlined"?}],  module by index
+//               "inlined"?, "python"?}],  module by index
 //   "callsites": [{"callsite", "function", "module", "file"?, "line"?,
 //                  "values": VALUES, "before"?: VALUES, "truncated"?,
 //                  "incomplete"?, "cut"?, "inherited"?, "overflow"?,

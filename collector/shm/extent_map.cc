@@ -30,6 +30,8 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::LeakCell>;
     case ExtentKind::kLiveLeaks:
       return kPagesOf<ledger::LiveLeakCell>;
+    case ExtentKind::kCodes:
+      return kPagesOf<ledger::CodeRecord>;
     case ExtentKind::kNone:
       break;
   }

@@ -139,6 +139,8 @@ void DecodeHeader(const Words& header, LedgerSnapshot& snapshot) {
   snapshot.state_changed_realtime_ns =
       HEAPLEDGER_HEADER_FIELD(U64, state_changed_realtime_ns);
   snapshot.cap_bytes = HEAPLEDGER_HEADER_FIELD(U64, cap_bytes);
+  snapshot.python_version = HEAPLEDGER_HEADER_FIELD(U32, python_version);
+  snapshot.python_state = HEAPLEDGER_HEADER_FIELD(U32, python_state);
   for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
     snapshot.degraded[kind] = HeaderNumber<U64>(
         header, offsetof(Header, degraded) + kind * sizeof(U64));

@@ -62,6 +62,8 @@ constexpr DegradedWords kDegradedWords[] = {
     {"modules_full", "frames lay in modules that could not be recorded"},
     {"stack_cut", "hot pairs of frames were booked without their outer frames"},
     {"stack_doubt", "stacks differed from a plain walk (checking build)"},
+    {"codes_full",
+     "Python frames have no names: the ledger had no room for them"},
 };
 static_assert(std::size(kDegradedWords) ==
               static_cast<std::size_t>(Degraded::kCount));

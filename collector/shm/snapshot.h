@@ -60,6 +60,15 @@ std::string OffReasonWord(std::uint32_t reason);
 std::string OffReasonText(std::uint32_t reason);
 std::string OffReasonRemedy(std::uint32_t reason);
 
+// What became of the Python frames of a program that hosts CPython, by
+// LedgerSnapshot::python_state: a word for JSON, and what it means.
+std::string PythonStateWord(std::uint32_t state);
+std::string PythonStateText(std::uint32_t state);
+// Whether they were asked for and are not to be had.
+bool PythonFramesRefused(std::uint32_t state);
+// "3.11.2", or "3.10" of versions that say no more.
+std::string PythonVersionText(std::uint32_t version);
+
 // What came of a reachability scan.
 enum class ScanState {
   kNotAsked,
@@ -151,11 +160,43 @@ struct ModuleInfo {
 inline constexpr std::uint32_t kNoModule =
     std::numeric_limits<std::uint32_t>::max();
 
+// A Python function, or the code of a module or class body.
+struct CodeInfo {
+  std::string name;  // qualified; before 3.11 the plain name
+  std::string file;  // as Python has it
+  std::uint32_t first_line = 0;
+  bool name_cut = false;  // it lacks its beginning
+  bool file_cut = false;
+};
+
+inline constexpr std::uint32_t kNoCode =
+    std::numeric_limits<std::uint32_t>::max();
+
 struct FrameInfo {
-  std::uint64_t pc = 0;
+  std::uint64_t pc = 0;              // of a Python frame: see PythonPc()
   std::uint32_t module = kNoModule;  // index into modules
   bool pc_is_exact = false;          // else a return address: look up pc - 1
+  std::uint32_t code = kNoCode;      // index into codes: a Python frame
+  std::uint32_t line = 0;            // of a Python frame; 0: it has none
+
+  [[nodiscard]] bool is_python() const { return code != kNoCode; }
 };
+
+// What stands for the pc of a Python frame: bit 62, the index of its code from
+// 1 (20 bits), that of its instruction (20 bits), its line (22 bits). Code
+// indexes in it are the snapshot's own.
+inline constexpr std::uint64_t kPythonPcMark = std::uint64_t{1} << 62;
+[[nodiscard]] constexpr std::uint64_t PythonPc(std::uint64_t pc,
+                                               std::uint32_t code) {
+  constexpr std::uint64_t kPlace = (std::uint64_t{1} << 42) - 1;
+  return kPythonPcMark | std::uint64_t{code + 1} << 42 | (pc & kPlace);
+}
+[[nodiscard]] constexpr std::uint32_t CodeOfPythonPc(std::uint64_t pc) {
+  return (static_cast<std::uint32_t>(pc >> 42) & 0xfffffU) - 1;
+}
+[[nodiscard]] constexpr std::uint32_t LineOfPythonPc(std::uint64_t pc) {
+  return static_cast<std::uint32_t>(pc) & 0x3fffffU;
+}
 
 struct CallsiteInfo {
   std::uint32_t id = 0;  // in the ledger; the first where records were merged
@@ -175,6 +216,7 @@ struct CallsiteInfo {
 struct SnapshotTables {
   std::vector<ModuleInfo> modules;
   std::vector<FrameInfo> frames;
+  std::vector<CodeInfo> codes;
   std::vector<CallsiteInfo> callsites;
   std::vector<std::uint32_t>
       stacks;  // frame indexes, each stack innermost first
@@ -220,6 +262,8 @@ struct LedgerSnapshot {
   std::uint32_t off_reason = 0;
   std::uint64_t state_changed_realtime_ns = 0;
   std::array<std::uint64_t, kDegradedKinds> degraded{};
+  std::uint32_t python_version = 0;  // as Py_Version has it; 0: none seen
+  std::uint32_t python_state = 0;    // see PythonStateWord()
 
   std::shared_ptr<const SnapshotTables> tables;
   std::vector<HeapCounters> counters;  // by callsite index

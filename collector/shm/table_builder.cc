@@ -101,12 +101,16 @@ absl::Status TableBuilder::Update(const MappedLedger& file) {
   if (!extents.ok()) return extents.status();
   extents_ = *std::move(extents);
   if (absl::Status ok = ReadModules(file); !ok.ok()) return ok;
+  if (absl::Status ok = codes_.Update(file, extents_); !ok.ok()) return ok;
   for (NewCallsite& callsite : fresh) {
     absl::Status ok = AddCallsite(file, callsite);
     if (!ok.ok()) return ok;
   }
   nodes_.clear();
   frames_.clear();
+  if (codes_.codes().size() != tables_->codes.size()) {
+    Mutable().codes = codes_.codes();
+  }
   return absl::OkStatus();
 }
 
@@ -351,7 +355,9 @@ std::uint32_t TableBuilder::InternFrame(std::uint64_t pc,
   FrameInfo frame;
   frame.pc = pc;
   frame.pc_is_exact = (flags & ledger::kFramePcIsExact) != 0;
-  if (module_id != 0) {
+  if ((flags & ledger::kFrameIsPython) != 0) {
+    frame = PythonFrame(pc);
+  } else if (module_id != 0) {
     const auto module = index_of_module_.find(module_id);
     if (module == index_of_module_.end()) {
       ++corrupt_;
@@ -359,12 +365,22 @@ std::uint32_t TableBuilder::InternFrame(std::uint64_t pc,
       frame.module = module->second;
     }
   }
-  const std::uint64_t rest =
-      (std::uint64_t{frame.module} << 1) | (frame.pc_is_exact ? 1 : 0);
+  const std::uint64_t rest = (std::uint64_t{frame.module} << 2) |
+                             (frame.is_python() ? 2 : 0) |
+                             (frame.pc_is_exact ? 1 : 0);
   const auto [place, added] = frame_by_content_.try_emplace(
-      {pc, rest}, static_cast<std::uint32_t>(tables_->frames.size()));
+      {frame.pc, rest}, static_cast<std::uint32_t>(tables_->frames.size()));
   if (added) Mutable().frames.push_back(frame);
   return place->second;
+}
+
+// Ids of code records give way to indexes: two records may be one code.
+FrameInfo TableBuilder::PythonFrame(std::uint64_t word) {
+  FrameInfo frame;
+  frame.code = codes_.IndexOf(ledger::PythonWord::Code(word));
+  frame.line = ledger::PythonWord::Line(word);
+  frame.pc = PythonPc(word, frame.code);
+  return frame;
 }
 
 absl::Status TableBuilder::FetchRecord(const MappedLedger& file,

@@ -17,6 +17,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "collector/shm/code_book.h"
 #include "collector/shm/extent_map.h"
 #include "collector/shm/mapped_ledger.h"
 #include "collector/shm/snapshot.h"
@@ -43,7 +44,9 @@ class TableBuilder {
   index_of_callsite() const {
     return index_of_callsite_;
   }
-  [[nodiscard]] std::uint64_t corrupt_records() const { return corrupt_; }
+  [[nodiscard]] std::uint64_t corrupt_records() const {
+    return corrupt_ + codes_.corrupt_records();
+  }
   // A number that no other builder of this process has.
   [[nodiscard]] std::uint64_t lineage() const { return lineage_; }
 
@@ -87,6 +90,7 @@ class TableBuilder {
                            std::uint32_t id, std::uint32_t per_chunk,
                            std::size_t record_words, ChunkCache* cache,
                            std::span<const std::uint64_t>* record);
+  FrameInfo PythonFrame(std::uint64_t word);
   SnapshotTables& Mutable();
 
   std::uint64_t lineage_;
@@ -98,8 +102,9 @@ class TableBuilder {
   std::span<Step> last_steps_;
   std::vector<std::uint32_t> stack_;  // of the callsite that is being added
   std::vector<bool> shim_modules_;    // by module index
-  ChunkCache nodes_;                  // of this Update only
-  ChunkCache frames_;                 // the same
+  CodeBook codes_;
+  ChunkCache nodes_;   // of this Update only
+  ChunkCache frames_;  // the same
   absl::flat_hash_map<std::uint32_t, Words> module_chunks_;  // by page
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_module_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_frame_;

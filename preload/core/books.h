@@ -21,6 +21,7 @@
 #include "heapledger/ledger/layout.h"
 #include "preload/core/byte_sampler.h"
 #include "preload/core/callsite_table.h"
+#include "preload/core/code_table.h"
 #include "preload/core/object_map.h"
 #include "preload/core/shard.h"
 #include "preload/core/shard_pool.h"
@@ -299,6 +300,7 @@ class Books {
   LedgerFile<Env>& file() { return file_; }
   CallsiteTable& callsites() { return callsites_; }
   const CallsiteTable& callsites() const { return callsites_; }
+  CodeTable& codes() { return codes_; }
   ObjectMap& objects() { return objects_; }
   void set_objects(const ObjectMap& objects) { objects_ = objects; }
 
@@ -363,6 +365,7 @@ class Books {
   Env* env_ = nullptr;
   LedgerFile<Env> file_;
   CallsiteTable callsites_;
+  CodeTable codes_;
   CallsiteTable::Counters counters_[ledger::kShardCount];
   CallsiteTable::Counters no_counters_;
   ShardPool shards_;
@@ -371,6 +374,7 @@ class Books {
 template <ModuleEnv Env>
 bool Books<Env>::Inherit(const Books& parent, std::uint64_t* frames) {
   bool complete = true;
+  codes_.Inherit(file_, parent.codes_);
   objects().ForEach([&](std::uint64_t address, const BlockRecord& block) {
     ledger::CounterCell* cell = callsites_.base_counters().At(block.callsite);
     const bool known = cell != nullptr && cell->allocated_objects.load(

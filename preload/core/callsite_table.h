@@ -25,7 +25,8 @@
 namespace heapledger::preload {
 
 // A walked stack. Frames innermost first; bit 63 of a frame marks a pc that is
-// the interrupted instruction itself (see ledger::kFramePcIsExact).
+// the interrupted instruction itself (see ledger::kFramePcIsExact), bit 62 a
+// place in Python code (ledger::PythonWord).
 struct StackView {
   const std::uint64_t* frames = nullptr;
   std::uint32_t depth = 0;
@@ -203,7 +204,11 @@ class CallsiteTable {
   template <typename Env>
   std::uint32_t InternFrame(Env& env, LedgerFile<Env>& file,
                             std::uint32_t generation, std::uint64_t tagged_pc) {
-    const std::uint64_t key = tagged_pc + 1;  // 0 would be no key
+    const bool is_python = (tagged_pc & ledger::PythonWord::kMark) != 0;
+    // 0 would be no key. The index spreads keys by their lower bits, where a
+    // Python word has the line: turned, the code is there too.
+    const std::uint64_t key =
+        is_python ? std::rotl(tagged_pc, 32) : tagged_pc + 1;
     const std::uint32_t known =
         frame_index_.Find(key, generation, [&](std::uint32_t id) {
           const ledger::FrameRecord* const record = frames_.At(id);
@@ -211,14 +216,16 @@ class CallsiteTable {
         });
     if (known != 0) return known;
     const std::uint64_t pc = tagged_pc & ~StackView::kExactPc;
-    const std::uint32_t module = modules_.IdOf(env, file, pc);
+    const std::uint32_t module =
+        is_python ? ModuleTable::kNone : modules_.IdOf(env, file, pc);
     const std::uint32_t id =
         TakeId(next_frame_, decltype(frames_)::kMaxRecords);
     ledger::FrameRecord* const record =
         id == 0 ? nullptr : frames_.Ensure(file, id);
     if (record == nullptr) return 0;
     record->module = module;
-    record->flags = pc == tagged_pc ? 0 : ledger::kFramePcIsExact;
+    record->flags = is_python ? ledger::kFrameIsPython
+                              : (pc == tagged_pc ? 0 : ledger::kFramePcIsExact);
     record->pc.store(pc, std::memory_order_release);
     file.header().frame_end.store(id + 1, std::memory_order_relaxed);
     return frame_index_.Insert(env, key, generation, id) ? id : 0;

@@ -22,6 +22,8 @@
 
 namespace heapledger::preload {
 
+struct PythonThread;
+
 // Says whether the thread is inside its own state already: true of a signal
 // handler that interrupted us and now allocates.
 //
@@ -88,6 +90,8 @@ struct ThreadState {
   unwind::LastStack last_stack;
   std::uint64_t frames[ledger::kMaxStackDepth];  // for other kinds of walks
   Governor governor;
+  // What a thread that runs Python code keeps besides; null for others.
+  PythonThread* python = nullptr;
 
   // What is known of the thread's stack has changed.
   void SetStack(const unwind::StackBounds& bounds) {

@@ -124,6 +124,24 @@ std::uint32_t LedgerBuilder::AddFrame(std::uint64_t pc, std::uint32_t module,
   return id;
 }
 
+ledger::CodeRecord& LedgerBuilder::code(std::uint32_t id) {
+  return At<ledger::CodeRecord>(id);
+}
+
+std::uint32_t LedgerBuilder::AddCode(std::string_view name,
+                                     std::string_view file,
+                                     std::uint32_t first_line) {
+  const std::uint32_t id = ++last_code_;
+  ledger::CodeRecord& c = code(id);
+  c.first_line = first_line;
+  c.name_bytes = static_cast<std::uint16_t>(name.size());
+  c.file_bytes = static_cast<std::uint16_t>(file.size());
+  std::memcpy(c.text, name.data(), name.size());
+  std::memcpy(c.text + name.size(), file.data(), file.size());
+  c.published = 1;
+  return id;
+}
+
 std::uint32_t LedgerBuilder::AddNode(std::uint32_t parent,
                                      std::uint32_t frame_id) {
   const std::uint32_t id = header().node_end++;

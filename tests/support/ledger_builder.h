@@ -28,6 +28,8 @@ class LedgerBuilder {
                           std::string_view build_id = "\x01\x02");
   std::uint32_t AddFrame(std::uint64_t pc, std::uint32_t module,
                          std::uint32_t flags = 0);
+  std::uint32_t AddCode(std::string_view name, std::string_view file,
+                        std::uint32_t first_line);
   // Always a new node, also where an equal one exists.
   std::uint32_t AddNode(std::uint32_t parent, std::uint32_t frame);
   // `frames` innermost first; shares no nodes.
@@ -47,6 +49,7 @@ class LedgerBuilder {
   ledger::FrameRecord& frame(std::uint32_t id);
   ledger::ModuleRecord& module(std::uint32_t id);
   ledger::CallsiteRecord& callsite(std::uint32_t id);
+  ledger::CodeRecord& code(std::uint32_t id);
 
   // Publishes an extent and gives its first page.
   std::uint32_t AddExtent(ledger::ExtentKind kind, std::uint32_t owner,
@@ -63,6 +66,7 @@ class LedgerBuilder {
   template <typename Record>
   Record& At(std::uint32_t id, std::uint32_t owner = 0);
 
+  std::uint32_t last_code_ = 0;
   std::vector<std::uint64_t> words_;
   std::byte* bytes_;
   // (kind, owner, chunk) -> first page

@@ -138,6 +138,11 @@ struct Header {
   AtomicU32 live_round;
   AtomicU32 live_pause_limit_ms;
   AtomicU64 live_realtime_ns;  // when it ended
+
+  // The CPython that the program hosts, as Py_Version has it (0x030b02f0; up to
+  // 3.10 major and minor alone); 0 where none was seen.
+  AtomicU32 python_version;
+  AtomicU32 python_state;  // PythonState
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
@@ -169,6 +174,7 @@ enum class ExtentKind : std::uint8_t {
   kCounters = 5,
   kLeaks = 6,
   kLiveLeaks = 7,
+  kCodes = 8,
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
@@ -206,9 +212,12 @@ struct ModuleRecord {
 };
 static_assert(sizeof(ModuleRecord) == 512);
 
-// A code address in a module (0 where it lies in none, such as JIT code).
+// A code address in a module (0 where it lies in none, such as JIT code), or a
+// Python frame (kFrameIsPython).
 struct FrameRecord {
-  AtomicU64 pc;  // set last; a return address unless kFramePcIsExact
+  // Set last. A return address unless kFramePcIsExact; of a Python frame, a
+  // PythonWord.
+  AtomicU64 pc;
   std::uint32_t module;
   std::uint32_t flags;
 };
@@ -217,6 +226,53 @@ static_assert(sizeof(FrameRecord) == 16);
 // The pc is the interrupted instruction itself (below a signal frame), not a
 // return address: look it up as it is, not at pc − 1.
 inline constexpr std::uint32_t kFramePcIsExact = 1;
+// The frame is a place in Python code; `module` is 0.
+inline constexpr std::uint32_t kFrameIsPython = 2;
+
+// A place in Python code: bit 62 set, below the id of a CodeRecord (0: it could
+// not be recorded), the index of the instruction (from 1, so that the place
+// before the first is 0) and its line (0: none). Indexes and lines that do not
+// fit stand at their limit.
+struct PythonWord {
+  static constexpr std::uint64_t kMark = std::uint64_t{1} << 62;
+  static constexpr std::uint32_t kCodeBits = 20;
+  static constexpr std::uint32_t kUnitBits = 20;
+  static constexpr std::uint32_t kLineBits = 22;
+
+  static constexpr std::uint64_t Pack(std::uint32_t code, std::int64_t unit,
+                                      std::uint32_t line) {
+    constexpr std::int64_t kMostUnits = (1 << kUnitBits) - 1;
+    constexpr std::uint32_t kMostLines = (1U << kLineBits) - 1;
+    std::int64_t place = unit + 1;
+    if (place < 0) place = 0;
+    if (place > kMostUnits) place = kMostUnits;
+    return kMark | std::uint64_t{code} << (kUnitBits + kLineBits) |
+           static_cast<std::uint64_t>(place) << kLineBits |
+           (line < kMostLines ? line : kMostLines);
+  }
+  static constexpr std::uint32_t Code(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word >> (kUnitBits + kLineBits)) &
+           ((1U << kCodeBits) - 1);
+  }
+  static constexpr std::uint32_t Line(std::uint64_t word) {
+    return static_cast<std::uint32_t>(word) & ((1U << kLineBits) - 1);
+  }
+};
+
+inline constexpr std::uint32_t kCodeTextBytes = 240;
+enum CodeFlag : std::uint32_t { kCodeNameCut = 1, kCodeFileCut = 2 };
+
+// A Python function (or module, or class body), as it was when it was first
+// seen in a stack; kept when it is gone. Two records may say the same.
+struct CodeRecord {
+  AtomicU32 published;  // 1 once the rest is written
+  std::uint32_t first_line;
+  std::uint16_t name_bytes;
+  std::uint16_t file_bytes;
+  std::uint32_t flags;        // CodeFlag: which text lacks its beginning
+  char text[kCodeTextBytes];  // qualified name, then file name; UTF-8
+};
+static_assert(sizeof(CodeRecord) == 256);
 
 // One step of a stack towards main: `frame` was called by the stack `parent`.
 // Stacks with a common outer part mostly share its nodes; the same path may be
@@ -317,6 +373,11 @@ struct Chunking<LeakCell> {
 template <>
 struct Chunking<LiveLeakCell> {
   static constexpr ExtentKind kKind = ExtentKind::kLiveLeaks;
+  static constexpr std::uint32_t kPages = 4;
+};
+template <>
+struct Chunking<CodeRecord> {
+  static constexpr ExtentKind kKind = ExtentKind::kCodes;
   static constexpr std::uint32_t kPages = 4;
 };
 

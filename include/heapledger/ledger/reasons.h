@@ -62,7 +62,8 @@ enum class Degraded : std::uint32_t {
   kStackCut = 11,        // adaptive depth: a pair of frames booked without
                          // what is further out, for a time
   kStackDoubt = 12,      // checking build: a stack differed from a plain walk
-  kCount = 13,
+  kCodesFull = 13,       // Python frames without names: no room to grow
+  kCount = 14,
 };
 
 // How far a scan came. A process that ended with kPending or kRunning of its
@@ -96,6 +97,19 @@ enum class ScanReason : std::uint32_t {
   kProgramLeft = 14,   // it ended, or another program took its place
   kNoScanner = 15,     // no process could be made to scan in
   kScannerLost = 16,   // that process was killed
+};
+
+// What became of the Python frames of a program that hosts CPython.
+enum class PythonState : std::uint32_t {
+  kNone = 0,            // no CPython was seen
+  kNotAsked = 1,        // seen, and left alone
+  kWaiting = 2,         // no Python code ran yet
+  kFrames = 3,          // stacks hold Python frames from here on
+  kUnknownVersion = 4,  // a version whose layout is not known
+  kFreeThreaded = 5,    // no lock under which frames stand still
+  kLayoutDoubt = 6,     // its objects are not where this version has them
+  kStackMode = 7,       // stacks are not taken in full
+  kNoMemory = 8,        // address space was refused
 };
 
 // Bits of the low half of the control word. A reader sets them and leaves the

@@ -56,6 +56,14 @@ class SnapshotMaker {
     return static_cast<std::uint32_t>(tables.callsites.size() - 1);
   }
 
+  // The frames with this pc are Python frames.
+  void MakePython(std::uint64_t pc) {
+    if (tables_->codes.empty()) tables_->codes.emplace_back();
+    for (FrameInfo& frame : tables_->frames) {
+      if (frame.pc == pc) frame.code = 0;
+    }
+  }
+
   HeapCounters& counters(std::uint32_t callsite) { return counters_[callsite]; }
   CallsiteInfo& callsite(std::uint32_t index) {
     return tables_->callsites[index];

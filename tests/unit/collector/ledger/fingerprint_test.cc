@@ -107,5 +107,27 @@ TEST(FingerprintTest, TakesBuildIdAndOffsetWhereThereIsNoName) {
   EXPECT_NE(Of({a}), Of({b}));
 }
 
+ResolvedFrame PythonFunction(const char* name, const char* module,
+                             std::uint32_t line) {
+  ResolvedFrame frame = Function("", module);
+  frame.function = name;
+  frame.line = line;
+  frame.python = true;
+  return frame;
+}
+
+TEST(FingerprintTest, OfPythonCodeIsItsNameAndFileWithoutTheLine) {
+  const auto put = PythonFunction("Cache.put", "cache.py", 12);
+  EXPECT_EQ(Of({put}), Of({PythonFunction("Cache.put", "cache.py", 99)}));
+  EXPECT_NE(Of({put}), Of({PythonFunction("Cache.get", "cache.py", 12)}));
+  EXPECT_NE(Of({put}), Of({PythonFunction("Cache.put", "other.py", 12)}));
+}
+
+TEST(FingerprintTest, GoesOnOutsideOfAPythonFunctionThatIsCalledMain) {
+  const auto main = PythonFunction("main", "app.py", 3);
+  EXPECT_NE(Of({main, PythonFunction("<module>", "app.py", 9)}),
+            Of({main, PythonFunction("<module>", "run.py", 9)}));
+}
+
 }  // namespace
 }  // namespace heapledger::collector

@@ -70,6 +70,65 @@ TEST(NameCallsiteTest, FallsBackToTheOutermostWhenAllIsPlumbing) {
       "strdup");
 }
 
+ResolvedFrame PythonFunction(std::string name) {
+  ResolvedFrame frame = Function(std::move(name));
+  frame.module = "app.py";
+  frame.file = "/srv/app.py";
+  frame.line = 12;
+  frame.python = true;
+  return frame;
+}
+
+ResolvedFrame FunctionIn(std::string name, std::string module) {
+  ResolvedFrame frame = Function(std::move(name));
+  frame.module = std::move(module);
+  return frame;
+}
+
+// A stack of three: a native frame, a Python frame, the interpreter's main.
+std::string NameOver(const ResolvedFrame& innermost) {
+  testing::SnapshotMaker maker;
+  const auto callsite = maker.AddCallsite({1, 2, 3});
+  maker.MakePython(2);
+  testing::FakeNames names;
+  names.by_pc[1] = {innermost};
+  names.by_pc[2] = {PythonFunction("Cache.put")};
+  names.by_pc[3] = {FunctionIn("pymain_run", "python3.11")};
+  const CallsiteName name =
+      NameCallsite(*maker.At(1), maker.callsite(callsite), names);
+  return name.function + " " + name.Location();
+}
+
+TEST(NameCallsiteTest, PassesOverTheInterpreterBelowPythonCode) {
+  for (const char* const module :
+       {"python3.11", "libpython3.12.so.1.0", "libffi.so.8",
+        "_ctypes.cpython-311-x86_64-linux-gnu.so"}) {
+    EXPECT_EQ(NameOver(FunctionIn("list_resize", module)),
+              "Cache.put /srv/app.py:12");
+  }
+}
+
+TEST(NameCallsiteTest, NamesNativeCodeThatPythonCalled) {
+  EXPECT_EQ(NameOver(FunctionIn("inflateInit", "libz.so.1")),
+            "inflateInit libz.so.1");
+}
+
+TEST(NameCallsiteTest, NamesTheInterpreterWhereNoPythonCodeRuns) {
+  testing::SnapshotMaker maker;
+  const auto callsite = maker.AddCallsite({1, 2});
+  testing::FakeNames names;
+  names.by_pc[1] = {FunctionIn("PyObject_Malloc", "python3.11")};
+  names.by_pc[2] = {FunctionIn("type_ready", "python3.11")};
+  EXPECT_EQ(
+      NameCallsite(*maker.At(1), maker.callsite(callsite), names).function,
+      "type_ready");
+}
+
+TEST(NameCallsiteTest, TakesNoPythonFunctionForPlumbing) {
+  EXPECT_FALSE(IsAllocatorPlumbing(PythonFunction("malloc")));
+  EXPECT_FALSE(IsInterpreterPlumbing(PythonFunction("f")));
+}
+
 TEST(NameCallsiteTest, NamesWhatHasNoSymbolOrNoStack) {
   testing::SnapshotMaker maker;
   const auto nameless = maker.AddCallsite({1});

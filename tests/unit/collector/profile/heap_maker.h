@@ -71,6 +71,22 @@ class HeapMaker {
     return AddFrame(ResolvedPc{Function(function)});
   }
 
+  std::uint32_t AddPythonFrame(const std::string& function,
+                               const std::string& file, std::uint32_t line) {
+    const auto index = static_cast<std::uint32_t>(tables_.frames.size());
+    FrameInfo& frame = tables_.frames.emplace_back();
+    frame.code = static_cast<std::uint32_t>(tables_.codes.size());
+    frame.line = line;
+    frame.pc = PythonPc(std::uint64_t{5} << 22 | line, frame.code);
+    CodeInfo& code = tables_.codes.emplace_back();
+    code.name = function;
+    code.file = file;
+    ResolvedFrame resolved = Function(function, file, line);
+    resolved.python = true;
+    names_.by_index.push_back({resolved});
+    return index;
+  }
+
   // Frames innermost first.
   std::uint32_t AddCallsite(const std::vector<std::uint32_t>& stack,
                             std::uint64_t bytes = 0,

@@ -182,6 +182,42 @@ TEST(HlFileTest, CarriesTheNamesSoThatNoSymbolsAreNeeded) {
   }
 }
 
+TEST(HlFileTest, CarriesPythonFramesWithAndWithoutNames) {
+  HeapMaker maker = Orders();
+  const auto put = maker.AddPythonFrame("Cache.put", "/srv/cache.py", 31);
+  maker.AddCallsite({put}, 100, 1);
+  maker.snapshot().python_version = 0x030b02f0;
+  maker.snapshot().python_state = 3;
+  for (FrameNames* const names :
+       {static_cast<FrameNames*>(nullptr), &maker.names()}) {
+    const auto file = Parsed(Written(maker, names));
+    ASSERT_TRUE(file.ok()) << file.status();
+    const SnapshotTables& tables = *file->snapshot->tables;
+    const FrameInfo& frame = tables.frames[put];
+    ASSERT_TRUE(frame.is_python());
+    EXPECT_EQ(tables.codes[frame.code].name, "Cache.put");
+    EXPECT_EQ(tables.codes[frame.code].file, "/srv/cache.py");
+    EXPECT_EQ(frame.line, 31U);
+    EXPECT_EQ(file->snapshot->python_version, 0x030b02f0U);
+    EXPECT_EQ(file->snapshot->python_state, 3U);
+    if (names == nullptr) continue;
+    EXPECT_TRUE(file->names->Resolve(*file->snapshot, put)[0].python);
+  }
+}
+
+TEST(HlFileTest, RefusesPythonCodeThatIsNotThere) {
+  HeapMaker maker = Orders();
+  const auto put = maker.AddPythonFrame("Cache.put", "/srv/cache.py", 31);
+  maker.AddCallsite({put}, 100, 1);
+  std::string file = Written(maker, nullptr);
+  const std::uint64_t pc = PythonPc(0, 7);
+  std::memcpy(file.data() + PlaceOf(file, "frames").content +
+                  put * sizeof(hl::Frame) + offsetof(hl::Frame, pc),
+              &pc, sizeof pc);
+  SealHl(file);
+  EXPECT_NE(Refusal(file).find("Python function"), std::string::npos);
+}
+
 TEST(HlFileTest, SharesTheOuterPartsOfStacks) {
   HeapMaker maker = Orders();
   const std::string file = Written(maker, nullptr);

@@ -33,6 +33,12 @@ void Fill(LedgerBuilder& builder) {
           builder.AddFrame(0x10000 * (m + 1) + f * 16 + 1, module));
     }
   }
+  for (std::uint32_t code = 0; code < 5; ++code) {
+    const auto id = builder.AddCode("f" + std::to_string(code), "a.py", code);
+    frames.push_back(
+        builder.AddFrame(ledger::PythonWord::Pack(id, code, code + 1), 0,
+                         ledger::kFrameIsPython));
+  }
   for (std::uint32_t c = 0; c < 40; ++c) {
     std::vector<std::uint32_t> stack;
     for (std::uint32_t d = 0; d <= c % 7; ++d) {
