@@ -3,7 +3,7 @@
 // values, copied and checked, with no way back into shared memory.
 //
 // This is the only header of shm/ that the layers above may see, so the words
-// for states and reasons live here too.
+// for states and reasons live here too (and in request_facts.h, a part of it).
 //
 // Thread safety: a snapshot is immutable once taken and shared by pointer.
 //
@@ -25,6 +25,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "collector/shm/request_facts.h"
 
 namespace heapledger::collector {
 
@@ -228,6 +230,9 @@ struct LedgerSnapshot {
   std::uint64_t peak_live_bytes = 0;
   LeakScan scan;  // at exit
   LiveLeakScan live_scan;
+  Allocator allocator = Allocator::kUnknown;
+  TrimFacts trim;
+  PressureFacts pressure;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;

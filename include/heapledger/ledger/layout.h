@@ -31,6 +31,7 @@
 
 #include "heapledger/ledger/abi.h"
 #include "heapledger/ledger/reasons.h"
+#include "heapledger/ledger/requests.h"
 
 namespace heapledger::ledger {
 
@@ -138,6 +139,10 @@ struct Header {
   AtomicU32 live_round;
   AtomicU32 live_pause_limit_ms;
   AtomicU64 live_realtime_ns;  // when it ended
+
+  AtomicU64 allocator;  // Allocator
+  TrimRecord trim;
+  PressureRecord pressure;
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);
