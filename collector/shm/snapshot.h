@@ -203,6 +203,14 @@ struct LedgerIdentity {
   [[nodiscard]] std::string Program() const;
 };
 
+// Where the target keeps the sizes and callsites of its live blocks, in its own
+// memory; not to be trusted. directory 0: unknown.
+struct ObjectMapPlace {
+  std::uint64_t directory = 0;
+  std::uint32_t leaf_shift = 0;
+  std::uint32_t granule_shift = 0;
+};
+
 struct LedgerSnapshot {
   std::string path;
   std::uint64_t lineage = 0;  // one value per reader that goes on
@@ -233,6 +241,7 @@ struct LedgerSnapshot {
   Allocator allocator = Allocator::kUnknown;
   TrimFacts trim;
   PressureFacts pressure;
+  ObjectMapPlace object_map;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;
