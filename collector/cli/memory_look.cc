@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@ using State = HeapPageCounter::State;
 // Memory that is looked at in one go: bounds what a reader needs itself.
 constexpr std::uint64_t kStretchBytes = 16 << 20;
 
+// The way to give up detail that leaves blocks unknown.
+constexpr std::string_view kUntracked = "untracked_block";
+
 // The ledger's file without directories, as mappings name it.
 std::string FileName(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
@@ -30,6 +34,12 @@ std::string FileName(const std::string& path) {
 
 // Why the live blocks are not all known; empty where they are.
 std::string WhyNotExact(const LedgerSnapshot& snapshot) {
+  for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
+    if (snapshot.degraded[kind] != 0 && DegradedWord(kind) == kUntracked) {
+      return "it has blocks that no account was kept of; heapledger doctor "
+             "says why";
+    }
+  }
   if (snapshot.estimated()) {
     return "its blocks are sampled, and free memory is known by all of them "
            "only; start it with heapledger run";
@@ -102,6 +112,11 @@ absl::StatusOr<MemoryLook> LookAtMemory(const LedgerSnapshot& snapshot,
                                         std::chrono::nanoseconds budget) {
   if (const std::string why = WhyNotExact(snapshot); !why.empty()) {
     return absl::FailedPreconditionError(why);
+  }
+  if (LivenessOf(discovery.proc_root, snapshot.identity) != Liveness::kAlive) {
+    return absl::NotFoundError(
+        "its process is not seen from here; ask in its container or on its "
+        "host");
   }
   const std::uint32_t pid = snapshot.identity.pid;
   const std::string directory = absl::StrCat(discovery.proc_root, "/", pid);
