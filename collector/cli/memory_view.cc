@@ -256,7 +256,8 @@ Json MemoryJson(const LedgerSnapshot& snapshot, const MemoryFacts& facts) {
   } else {
     json["verdict"] = "unknown";
     if (!facts.why_not.empty()) json["reason"] = facts.why_not;
-    if (facts.ended) json["verdict_text"] = EndSentence(snapshot);
+    const std::string end = facts.ended ? EndSentence(snapshot) : "";
+    if (!end.empty()) json["verdict_text"] = end;
   }
   json["trims"] = snapshot.trim.trims;
   if (snapshot.trim.trims != 0 && !snapshot.trim.torn) {
