@@ -143,6 +143,7 @@ bool TakeToFree(void* block) {
 }  // namespace
 }  // namespace heapledger::preload
 
+using heapledger::ledger::kServedMask;
 using heapledger::preload::AlignedUnbooked;
 using heapledger::preload::BootstrapAllocate;
 using heapledger::preload::CurrentGate;
@@ -163,8 +164,8 @@ HEAPLEDGER_EXPORT void* malloc(size_t bytes) {
   const Gate gate = CurrentGate();
   if (gate == Gate::kActive) [[likely]]
     return MallocActive(bytes);
-  if (gate == Gate::kDormant && static_cast<std::uint32_t>(g_control->load(
-                                    std::memory_order_relaxed)) == 0) {
+  if (gate == Gate::kDormant &&
+      (g_control->load(std::memory_order_relaxed) & kServedMask) == 0) {
     return g_real.spaced_malloc(bytes);
   }
   return MallocOtherwise(bytes);

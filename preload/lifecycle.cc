@@ -6,13 +6,16 @@
 #include <sys/syscall.h>
 
 #include "preload/exit_scan.h"
+#include "preload/heap_allocator.h"
 #include "preload/live_scan.h"
+#include "preload/pressure.h"
 #include "preload/python_host.h"
 #include "preload/raw_io.h"
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
 #include "preload/real_process.h"
 #include "preload/seal.h"
+#include "preload/trim.h"
 
 namespace heapledger::preload {
 
@@ -112,6 +115,7 @@ OffReason OpenBooksOver(Process& process, std::uint32_t first_callsite) {
   header.object_map_directory = process.objects.directory_address();
   header.object_map_leaf_shift = ObjectMap::kLeafShift;
   header.object_map_granule_shift = ObjectMap::kGranuleShift;
+  header.allocator = static_cast<std::uint64_t>(FindAllocator());
   g_books->set_sample_mean(header.sample_bytes);
   g_control = &header.control;
   return OffReason::kNone;
@@ -245,6 +249,7 @@ void StartChild(Process& process) {
   process.identity.parent_pid = parent_identity.pid;
   process.identity.parent_start_time_ticks = parent_identity.start_time_ticks;
   ForgetLiveScan();
+  ForgetTrim();
   // Of the parent's threads only this one exists here.
   t_state = nullptr;
   process.threads.Reset(process.env);
@@ -270,6 +275,7 @@ void StartChild(Process& process) {
     (void)g_books->Inherit(*parent, state->frames);
     PublishPython();
     CopyCoverage(parent->file().header(), g_books->file().header());
+    InheritListeners();
     PublishSegment(process.segment);
     OpenGate(process, process.gate.load(std::memory_order_relaxed));
     PrepareExitScan();
@@ -310,9 +316,10 @@ std::uint32_t Seconds() {
 
 [[gnu::noinline, gnu::cold]] void ServeControl() {
   ledger::Header& header = g_books->file().header();
-  constexpr std::uint64_t kAsked = ledger::kModuleChange - 1;
   const std::uint64_t asked =
-      header.control.fetch_and(~kAsked, std::memory_order_acq_rel) & kAsked;
+      header.control.fetch_and(~ledger::kServedMask,
+                               std::memory_order_acq_rel) &
+      ledger::kServedMask;
   if (asked == 0) return;
   const auto has = [asked](ledger::Control bit) {
     return (asked & static_cast<std::uint64_t>(bit)) != 0;
@@ -338,6 +345,10 @@ std::uint32_t Seconds() {
   if (has(ledger::Control::kScan)) {
     StartLiveScan(static_cast<std::uint32_t>((asked & ledger::kScanPauseMask) >>
                                              ledger::kScanPauseShift));
+  }
+  if (has(ledger::Control::kTrim)) {
+    ServeTrim(static_cast<ledger::TrimAsker>((asked & ledger::kTrimByMask) >>
+                                             ledger::kTrimByShift));
   }
   header.control_ack.fetch_add(1, std::memory_order_release);
 }

@@ -171,7 +171,7 @@ inline std::uint32_t AdaptiveCallsite(ThreadState* state,
       return TakesSample(bytes) ? RecordTaken(caller, block, bytes) : block;
     case Gate::kDormant:
     case Gate::kDraining:
-      if (static_cast<std::uint32_t>(g_books->attention()) != 0) [[unlikely]] {
+      if ((g_books->attention() & ledger::kServedMask) != 0) [[unlikely]] {
         ServeControl();
       }
       return block;

@@ -84,4 +84,24 @@ long SeccompFilters() {
   return -1;
 }
 
+std::uint64_t AnonymousResidentBytes() {
+  // "size resident shared …", in pages.
+  constexpr std::uint64_t kPageBytes = 4096;
+  char text[128];
+  const long got = raw::ReadFile("/proc/self/statm", text, sizeof text);
+  std::uint64_t fields[3] = {};
+  int field = 0;
+  for (long i = 0; i < got && field < 3; ++i) {
+    if (text[i] == ' ') {
+      ++field;
+    } else if (text[i] >= '0' && text[i] <= '9') {
+      fields[field] =
+          fields[field] * 10 + static_cast<std::uint64_t>(text[i] - '0');
+    }
+  }
+  const std::uint64_t resident = fields[1];
+  const std::uint64_t shared = fields[2];
+  return resident > shared ? (resident - shared) * kPageBytes : 0;
+}
+
 }  // namespace heapledger::preload

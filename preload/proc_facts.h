@@ -18,4 +18,7 @@ std::uint64_t StartTimeTicks(std::uint32_t pid, char* comm = nullptr);
 // kernel does not say.
 long SeccompFilters();
 
+// Resident bytes of the calling process in no file.
+std::uint64_t AnonymousResidentBytes();
+
 }  // namespace heapledger::preload

@@ -60,7 +60,8 @@ int Dispatch(int argc, char** argv) {
       AddTop(app, line),      AddReport(app, line),   AddLeaks(app, line),
       AddSnapshot(app, line), AddMark(app, line),     AddDiff(app, line),
       AddArm(app, line),      AddDisarm(app, line),   AddCollect(app, line),
-      AddRules(app, line),    AddBaseline(app, line), AddDoctor(app, line)};
+      AddRules(app, line),    AddBaseline(app, line), AddDoctor(app, line),
+      AddTrim(app, line)};
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {

@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "collector/cli/find_ledger.h"
 #include "collector/cli/heap_writer.h"
+#include "collector/cli/memory_look.h"
+#include "collector/cli/memory_view.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/pager.h"
 #include "collector/cli/report_json.h"
@@ -95,6 +97,25 @@ std::string Text(const Report& report, const Heap& heap,
   return header + (text.empty() ? "" : "\n") + text;
 }
 
+// Of one that ended its ledger is all there is.
+MemoryFacts FactsOf(const LedgerSnapshot& snapshot,
+                    const DiscoveryOptions& options) {
+  MemoryFacts facts;
+  if (snapshot.state == ProcessState::kLive ||
+      snapshot.state == ProcessState::kStarting) {
+    auto look = LookAtMemory(snapshot, options);
+    if (look.ok()) {
+      facts.look = *std::move(look);
+    } else {
+      facts.why_not = std::string(look.status().message());
+    }
+  } else if (snapshot.state != ProcessState::kOff) {
+    facts.ended = true;
+    facts.why_not = "pages are seen only while a program runs";
+  }
+  return facts;
+}
+
 int Run(Arguments& arguments, const CommandLine& line) {
   const auto group = GroupOf(arguments.by);
   if (!group.ok()) return FailWith("report", group.status());
@@ -112,6 +133,7 @@ int Run(Arguments& arguments, const CommandLine& line) {
   Report report = MakeReport(*ViewAll(heap->snapshot, names), arguments.report);
   if (!heap->is_file()) {
     report.unmeasured = UnmeasuredChildren(options, *heap->snapshot);
+    report.memory = FactsOf(*heap->snapshot, options);
   }
   if (arguments.json) {
     StreamReportJson(report, arguments.report, names, 0, Out);

@@ -81,6 +81,9 @@ std::string ReportHeader(const Report& report) {
       "  ", std::string(StateWord(snapshot.state)), "  ",
       std::string(ModeWord(snapshot.mode)), ", ", StacksText(snapshot), "\n");
   if (!snapshot.never_armed()) absl::StrAppend(&text, FigureLines(report));
+  if (report.memory) {
+    absl::StrAppend(&text, MemoryLines(snapshot, *report.memory));
+  }
   absl::StrAppend(&text, ModeLines(snapshot));
   if (snapshot.state == ProcessState::kOff) {
     absl::StrAppend(&text, "off: ", OffReasonText(snapshot.off_reason), "; ",

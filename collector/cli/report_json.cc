@@ -141,6 +141,7 @@ Json HeadJson(const Report& report) {
   }
   json["corrupt_records"] = snapshot.corrupt_records;
   json["unmeasured"] = UnmeasuredJson(report.unmeasured);
+  if (report.memory) json["memory"] = MemoryJson(snapshot, *report.memory);
   return json;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "collector/cli/memory_view.h"
 #include "collector/ledger/naming.h"
 #include "collector/ledger/process_account.h"
 #include "collector/profile/difference.h"
@@ -46,6 +47,7 @@ struct Report {
   std::size_t other_rows = 0;
   std::vector<UnmeasuredProcess> unmeasured;
   std::optional<double> growth;
+  std::optional<MemoryFacts> memory;  // where it was looked at
 };
 
 // For an account that shows every callsite and keeps no history of any.

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/cli/child.h"
+#include "collector/cli/memory_view.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 #include "collector/cli/report_view.h"
@@ -143,6 +144,9 @@ void Conclude(const Arguments& arguments, const RunDirectory& directory,
                    Accounts(*root), Others(host, directory.swept()));
   std::fprintf(stderr, "heapledger: run: %s\n",
                Styled(verdict, Style::kBold, colour).c_str());
+  if (const std::string end = EndSentence(*root); !end.empty()) {
+    std::fprintf(stderr, "heapledger: run: %s\n", end.c_str());
+  }
   Symbols symbols;
   FrameNames& names = symbols.For(Heap());
   ReportOptions report_options;

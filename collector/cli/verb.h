@@ -45,6 +45,7 @@ Verb AddDiff(CLI::App& parent, const CommandLine& line);
 Verb AddLeaks(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
+Verb AddTrim(CLI::App& parent, const CommandLine& line);
 Verb AddGate(CLI::App& parent, const CommandLine& line);
 Verb AddCollect(CLI::App& parent, const CommandLine& line);
 Verb AddRules(CLI::App& parent, const CommandLine& line);

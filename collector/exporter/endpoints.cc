@@ -17,6 +17,7 @@
 #include "collector/exporter/log_collector.h"
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/process_memory_collector.h"
+#include "collector/exporter/request_collector.h"
 #include "collector/exporter/self_collector.h"
 
 namespace heapledger::collector {
@@ -79,6 +80,7 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
   registry_.Add("memory", MakeProcessCollector(source));
   registry_.Add("memory", MakeHostMemoryCollector(system, options.names));
   registry_.Add("memory", MakeProcessMemoryCollector(system, options.names));
+  registry_.Add("memory", MakeRequestCollector(source));
   registry_.Add("callsites", MakeCallsiteCollector(
                                  source, options.max_callsites, &dropped_));
   registry_.Add(

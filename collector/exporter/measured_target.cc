@@ -15,6 +15,9 @@ constexpr std::string_view kOtherMallocs[] = {"libjemalloc", "libtcmalloc",
                                               "libmimalloc"};
 
 bool HasGlibcMalloc(const LedgerSnapshot& snapshot) {
+  if (snapshot.allocator != Allocator::kUnknown) {
+    return snapshot.allocator == Allocator::kGlibc;
+  }
   return std::ranges::none_of(
       snapshot.tables->modules, [](const ModuleInfo& module) {
         const std::string_view name = BaseName(module.path);

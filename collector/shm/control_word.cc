@@ -2,12 +2,15 @@
 #include "collector/shm/control_word.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <string>
 #include <tuple>
@@ -17,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "collector/shm/fault_guard.h"
 #include "collector/shm/header_decoder.h"
+#include "collector/shm/request_decoder.h"
 #include "heapledger/ledger/layout.h"
 #include "heapledger/ledger/reasons.h"
 
@@ -50,6 +54,19 @@ std::string Distrust(const struct stat& file, uid_t owner) {
   // A second name may lie in a directory that somebody else may write to.
   if (file.st_nlink != 1) return "it has more names than one, or none";
   return "";
+}
+
+// The bits for a level; none that the shim knows is as large as the field.
+std::uint64_t PressureBits(PressureLevel level) {
+  return (static_cast<std::uint64_t>(level) << ledger::kPressureShift) &
+         ledger::kPressureMask;
+}
+
+std::uint64_t TrimBits(TrimAsker asker) {
+  const auto by = asker == TrimAsker::kCollector ? ledger::TrimAsker::kCollector
+                                                 : ledger::TrimAsker::kUser;
+  return Bit(Control::kTrim) | static_cast<std::uint64_t>(by)
+                                   << ledger::kTrimByShift;
 }
 
 bool SameProcess(const LedgerIdentity& a, const LedgerIdentity& b) {
@@ -126,6 +143,9 @@ absl::StatusOr<ControlState> ControlWord::Look() const {
   state.pending.disarm = (asked & Bit(Control::kDisarm)) != 0;
   state.pending.full_stacks = (asked & Bit(Control::kFullStacks)) != 0;
   state.pending.scan = (asked & Bit(Control::kScan)) != 0;
+  state.pending.trim = (asked & Bit(Control::kTrim)) != 0;
+  state.pending.pressure = PressureLevelOf((asked & ledger::kPressureMask) >>
+                                           ledger::kPressureShift);
   state.acknowledged =
       LoadField<std::uint64_t>(header, offsetof(Header, control_ack));
   return state;
@@ -148,8 +168,21 @@ absl::Status ControlWord::Ask(const ControlRequest& request) {
                                      << ledger::kScanPauseShift;
     clear |= ledger::kScanPauseMask;
   }
+  if (request.trim) {
+    set |= TrimBits(request.trim_by);
+    clear |= ledger::kTrimByMask;
+  }
+  if (request.pressure != PressureLevel::kNotAsked) {
+    set |= PressureBits(request.pressure);
+    clear |= ledger::kPressureMask;
+  }
   std::uint64_t* const word = page_ + offsetof(Header, control) / kWordBytes;
-  if (ChangeBitsGuarded(word, clear, set)) return absl::OkStatus();
+  if (ChangeBitsGuarded(word, clear, set)) {
+    // Threads of the program may wait on the low half, which comes first. No
+    // touch of the page: a futex that is gone is an error, not a fault.
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
+    return absl::OkStatus();
+  }
   return absl::DataLossError(absl::StrCat("write to ledger ", file_->path(),
                                           ": it was cut short meanwhile"));
 }

@@ -33,6 +33,13 @@ struct ControlRequest {
   // With `scan`: for how long the program's threads may stand still; 0: as the
   // shim has it.
   std::uint16_t pause_limit_ms = 0;
+  // Return free memory to the kernel. What came of it: LedgerSnapshot::trim.
+  bool trim = false;
+  TrimAsker trim_by = TrimAsker::kUser;
+  // Tell the program this level of pressure, in the place of one that it has
+  // not asked for yet; kNotAsked: none. Threads that wait for it are woken.
+  // What came of it: LedgerSnapshot::pressure.
+  PressureLevel pressure = PressureLevel::kNotAsked;
 };
 
 // What the header says of the process now.

@@ -141,6 +141,12 @@ void DecodeHeader(const Words& header, LedgerSnapshot& snapshot) {
   snapshot.cap_bytes = HEAPLEDGER_HEADER_FIELD(U64, cap_bytes);
   snapshot.python_version = HEAPLEDGER_HEADER_FIELD(U32, python_version);
   snapshot.python_state = HEAPLEDGER_HEADER_FIELD(U32, python_state);
+  snapshot.object_map.directory =
+      HEAPLEDGER_HEADER_FIELD(U64, object_map_directory);
+  snapshot.object_map.leaf_shift =
+      HEAPLEDGER_HEADER_FIELD(U32, object_map_leaf_shift);
+  snapshot.object_map.granule_shift =
+      HEAPLEDGER_HEADER_FIELD(U32, object_map_granule_shift);
   for (std::size_t kind = 0; kind < kDegradedKinds; ++kind) {
     snapshot.degraded[kind] = HeaderNumber<U64>(
         header, offsetof(Header, degraded) + kind * sizeof(U64));

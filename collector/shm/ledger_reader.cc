@@ -17,6 +17,7 @@
 #include "collector/shm/header_decoder.h"
 #include "collector/shm/leak_reader.h"
 #include "collector/shm/mapped_ledger.h"
+#include "collector/shm/request_decoder.h"
 #include "collector/shm/table_builder.h"
 #include "heapledger/ledger/layout.h"
 
@@ -270,6 +271,7 @@ class LedgerReader::Impl {
     const auto extents = file_->ReadExtents();
     if (!extents.ok()) return extents.status();
     DecodeHeader(header, snapshot);
+    DecodeRequests(header, snapshot);
     snapshot.peak_live_bytes =
         PeakOf(header, shards, snapshot.totals.live_bytes());
     snapshot.corrupt_records += extents->invalid() + extents->conflicts();

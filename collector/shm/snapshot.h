@@ -3,7 +3,7 @@
 // values, copied and checked, with no way back into shared memory.
 //
 // This is the only header of shm/ that the layers above may see, so the words
-// for states and reasons live here too.
+// for states and reasons live here too (and in request_facts.h, a part of it).
 //
 // Thread safety: a snapshot is immutable once taken and shared by pointer.
 //
@@ -25,6 +25,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "collector/shm/request_facts.h"
 
 namespace heapledger::collector {
 
@@ -243,6 +245,14 @@ struct LedgerIdentity {
   [[nodiscard]] std::string Program() const;
 };
 
+// Where the target keeps the sizes and callsites of its live blocks, in its own
+// memory; not to be trusted. directory 0: unknown.
+struct ObjectMapPlace {
+  std::uint64_t directory = 0;
+  std::uint32_t leaf_shift = 0;
+  std::uint32_t granule_shift = 0;
+};
+
 struct LedgerSnapshot {
   std::string path;
   std::uint64_t lineage = 0;  // one value per reader that goes on
@@ -272,6 +282,10 @@ struct LedgerSnapshot {
   std::uint64_t peak_live_bytes = 0;
   LeakScan scan;  // at exit
   LiveLeakScan live_scan;
+  Allocator allocator = Allocator::kUnknown;
+  TrimFacts trim;
+  PressureFacts pressure;
+  ObjectMapPlace object_map;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;

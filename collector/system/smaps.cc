@@ -100,7 +100,17 @@ void SmapsReader::End() {
   } else {
     std::uint64_t& area = AreaOf(*mapping_);
     area += mapping_->anonymous;
-    if (&area == &walk_.areas.heap) walk_.areas.heap_mapped += size;
+    const bool of_malloc = &area == &walk_.areas.heap;
+    if (of_malloc) walk_.areas.heap_mapped += size;
+    // Of a file's mapping that was written to, nothing is malloc's.
+    const std::string_view name = mapping_->name;
+    const bool anonymous =
+        of_malloc || name.empty() || name.substr(0, 6) == "[anon:";
+    if (anonymous && mapping_->anonymous != 0 &&
+        mapping_->permissions == "rw-p" &&
+        (of_malloc || &area == &walk_.areas.rest)) {
+      ranges_.push_back({mapping_->start, mapping_->end, of_malloc});
+    }
   }
   const bool guard = mapping_->permissions == "---p" &&
                      mapping_->name.empty() && size <= kMaxGuardBytes;
@@ -126,7 +136,8 @@ std::uint64_t& SmapsReader::AreaOf(const SmapsMapping& mapping) {
 
 absl::StatusOr<PageWalk> WalkSmaps(const std::string& directory,
                                    std::string_view ledger_file,
-                                   std::chrono::nanoseconds budget) {
+                                   std::chrono::nanoseconds budget,
+                                   std::vector<MemoryRange>* ranges) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point deadline = Clock::now() + budget;
   const std::string path = directory + "/smaps";
@@ -158,7 +169,9 @@ absl::StatusOr<PageWalk> WalkSmaps(const std::string& directory,
           absl::StrCat("read ", path, ": more than its time allows"));
     }
   }
-  return reader.Finish();
+  const PageWalk& walk = reader.Finish();
+  if (ranges != nullptr) *ranges = reader.ranges();
+  return walk;
 }
 
 std::optional<PageTotals> ParseSmapsRollup(std::string_view text) {

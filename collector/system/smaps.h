@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
@@ -35,6 +36,16 @@ struct MappedAreas {
   std::uint64_t rest = 0;         // malloc's single blocks among it
 
   friend bool operator==(const MappedAreas&, const MappedAreas&) = default;
+};
+
+// A mapping that malloc may have blocks in.
+struct MemoryRange {
+  std::uint64_t start = 0;
+  std::uint64_t end = 0;
+  // [heap] or an arena of glibc's malloc; else another private mapping.
+  bool of_malloc = false;
+
+  friend bool operator==(const MemoryRange&, const MemoryRange&) = default;
 };
 
 struct PageWalk {
@@ -65,6 +76,12 @@ class SmapsReader {
   // After the last line.
   [[nodiscard]] const PageWalk& Finish();
 
+  // Private writable mappings with anonymous pages, by address: not stacks, nor
+  // the shim's own.
+  [[nodiscard]] const std::vector<MemoryRange>& ranges() const {
+    return ranges_;
+  }
+
  private:
   void Begin(std::string_view line);
   void Field(std::string_view line);
@@ -75,13 +92,16 @@ class SmapsReader {
   std::optional<SmapsMapping> mapping_;
   std::uint64_t guard_end_ = 0;  // where the last guard page ended
   PageWalk walk_;
+  std::vector<MemoryRange> ranges_;
 };
 
 // Reads smaps of the process in `directory` (/proc/PID). DeadlineExceeded once
-// it took longer than `budget`: a process with very many mappings.
+// it took longer than `budget`: a process with very many mappings. `ranges`,
+// where given, takes SmapsReader::ranges().
 [[nodiscard]] absl::StatusOr<PageWalk> WalkSmaps(
     const std::string& directory, std::string_view ledger_file,
-    std::chrono::nanoseconds budget);
+    std::chrono::nanoseconds budget,
+    std::vector<MemoryRange>* ranges = nullptr);
 
 // Of /proc/PID/smaps_rollup.
 [[nodiscard]] std::optional<PageTotals> ParseSmapsRollup(std::string_view text);

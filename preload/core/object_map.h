@@ -4,12 +4,9 @@
 //
 //   directory[address >> 24] -> leaf[(address >> 5) & mask] -> slot
 //
-//   slot:  | size code 8 | callsite 24 |      0 = no block starts here
-//   size code < 254: the requested size itself
-//   255: the size is in the next slot (32 bits); 254: in the next two (64 bits)
-//
-// The next slots belong to the same block: a block that needs one is at least
-// 254 bytes long and so covers the granules behind its first.
+// What a slot says is in heapledger/ledger/object_slot.h. Slots that a block
+// takes beyond its own are free for it: such a block is at least 254 bytes long
+// and so covers the granules behind its first.
 //
 // REQUIRES: blocks start at least 32 bytes apart. glibc's smallest chunk is 32
 // bytes; over other allocators the interposer asks for 32 bytes at least.
@@ -26,6 +23,7 @@
 #include <cstdint>
 
 #include "heapledger/ledger/abi.h"
+#include "heapledger/ledger/object_slot.h"
 #include "preload/core/env.h"
 
 namespace heapledger::preload {
@@ -195,8 +193,8 @@ class ObjectMap {
   }
 
  private:
-  static constexpr std::uint32_t kOneSlot = 255;
-  static constexpr std::uint32_t kTwoSlots = 254;
+  static constexpr std::uint32_t kOneSlot = ledger::kSizeInOneSlot;
+  static constexpr std::uint32_t kTwoSlots = ledger::kSizeInTwoSlots;
   static constexpr std::uint32_t kCallsiteMask =
       (1U << ledger::kCallsiteBits) - 1;
 

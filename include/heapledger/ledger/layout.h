@@ -31,6 +31,7 @@
 
 #include "heapledger/ledger/abi.h"
 #include "heapledger/ledger/reasons.h"
+#include "heapledger/ledger/requests.h"
 
 namespace heapledger::ledger {
 
@@ -143,6 +144,9 @@ struct Header {
   // 3.10 major and minor alone); 0 where none was seen.
   AtomicU32 python_version;
   AtomicU32 python_state;  // PythonState
+  AtomicU64 allocator;  // Allocator
+  TrimRecord trim;
+  PressureRecord pressure;
 };
 static_assert(sizeof(Header) <= kPageBytes);
 static_assert(static_cast<std::uint32_t>(Degraded::kCount) <= 32);

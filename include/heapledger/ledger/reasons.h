@@ -113,13 +113,14 @@ enum class PythonState : std::uint32_t {
 };
 
 // Bits of the low half of the control word. A reader sets them and leaves the
-// high half alone, which is the target's own; the target takes them all at its
-// next allocation, acts, and adds 1 to `control_ack`. Bits that it does not
-// know are taken and do nothing.
+// high half alone, which is the target's own; the target takes them at its next
+// allocation, acts, and adds 1 to `control_ack`. Bits that it does not know are
+// taken and do nothing. Those of kPressureMask are left to stand until the
+// program itself asks for them.
 enum class Control : std::uint64_t {
   kArm = 1,     // dormant: measure from now on
   kDisarm = 2,  // follow no new block; blocks already booked are followed on
-  kTrim = 4,
+  kTrim = 4,    // return free memory to the kernel; see kTrimByShift
   kFullStacks = 8,  // adaptive: no stack is cut for a while
   kScan = 16,       // look for unreachable blocks; see kScanPauseShift
   kReapScan = 32,   // the process that scanned is done; set by itself
@@ -128,5 +129,15 @@ enum class Control : std::uint64_t {
 // With kScan: for how many milliseconds the program's threads may stand still.
 inline constexpr std::uint32_t kScanPauseShift = 16;
 inline constexpr std::uint64_t kScanPauseMask = 0xffffULL << kScanPauseShift;
+
+// With kTrim: who asks (TrimAsker).
+inline constexpr std::uint32_t kTrimByShift = 6;
+inline constexpr std::uint64_t kTrimByMask = 0x3ULL << kTrimByShift;
+
+// The pressure that the program is told (PressureLevel, requests.h).
+inline constexpr std::uint32_t kPressureShift = 8;
+inline constexpr std::uint64_t kPressureMask = 0x7ULL << kPressureShift;
+// What allocations look at and take.
+inline constexpr std::uint64_t kServedMask = 0xffffffffULL & ~kPressureMask;
 
 }  // namespace heapledger::ledger

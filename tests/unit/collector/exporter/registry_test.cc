@@ -22,6 +22,7 @@
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/landing_page.h"
 #include "collector/exporter/process_collector.h"
+#include "collector/exporter/request_collector.h"
 #include "collector/exporter/self_collector.h"
 #include "tests/support/host_view.h"
 
@@ -132,7 +133,7 @@ TEST_F(RegistryTest, AddsUpOverCallsitesToTheTotal) {
             "10");  // 5 of 9 callsites, in two scrapes
 }
 
-// A made-up process whose ledger says something else of its mode.
+// A made-up process whose ledger says something else.
 template <typename Change>
 std::shared_ptr<const ProcessView> Changed(const Change& change) {
   auto view = MadeUpView({});
@@ -140,6 +141,34 @@ std::shared_ptr<const ProcessView> Changed(const Change& change) {
   change(*snapshot);
   view->snapshot = std::move(snapshot);
   return view;
+}
+
+TEST_F(RegistryTest, ShowsWhatAProcessDidWhenAskedToHoldLess) {
+  registry_.Add("memory", MakeRequestCollector(&source_));
+  const std::string labels = "{process=\"program\",pid=\"42\"}";
+  Publish({MadeUpView({})});
+  auto series = Render();
+  EXPECT_EQ(series.at("heapledger_trims_total" + labels), "0");
+  EXPECT_EQ(series.count("heapledger_trim_returned_bytes" + labels), 0U);
+  EXPECT_EQ(series.count("heapledger_pressure_taken_total" + labels), 0U);
+  Publish({Changed([](LedgerSnapshot& snapshot) {
+    snapshot.trim.trims = 3;
+    snapshot.trim.refused = 4;
+    snapshot.trim.before.resident = 1000;
+    snapshot.trim.after.resident = 400;
+    snapshot.trim.duration_ns = 500'000'000;
+    snapshot.pressure.polls = 1;
+    snapshot.pressure.taken = 5;
+    snapshot.pressure.listeners = {{.runs = 6}, {.runs = 7}};
+  })});
+  series = Render();
+  EXPECT_EQ(series.at("heapledger_trims_total" + labels), "3");
+  EXPECT_EQ(series.at("heapledger_trims_refused_total" + labels), "4");
+  EXPECT_EQ(series.at("heapledger_trim_returned_bytes" + labels), "600");
+  EXPECT_EQ(series.at("heapledger_trim_duration_seconds" + labels), "0.5");
+  EXPECT_EQ(series.at("heapledger_pressure_taken_total" + labels), "5");
+  EXPECT_EQ(series.at("heapledger_pressure_callback_runs_total" + labels),
+            "13");
 }
 
 TEST_F(RegistryTest, LetsAQueryTellEstimatesFromExactFigures) {

@@ -93,6 +93,33 @@ TEST_F(ControlWordTest, WithdrawsTheOppositeOfWhatItAsks) {
   EXPECT_EQ(Asked(), Control::kArm | Control::kFullStacks);
 }
 
+TEST_F(ControlWordTest, SaysWhoAsksForATrim) {
+  auto word = ControlWord::Open(found_, who_);
+  ASSERT_TRUE(word.ok());
+  ASSERT_TRUE(
+      (*word)->Ask({.trim = true, .trim_by = TrimAsker::kCollector}).ok());
+  EXPECT_EQ(Asked(), static_cast<std::uint64_t>(Control::kTrim) |
+                         1ULL << ledger::kTrimByShift);
+  EXPECT_TRUE((*word)->Look()->pending.trim);
+  ASSERT_TRUE((*word)->Ask({.trim = true}).ok());
+  EXPECT_EQ(Asked(), static_cast<std::uint64_t>(Control::kTrim));
+}
+
+TEST_F(ControlWordTest, KeepsTheLastLevelOfPressureAlone) {
+  auto word = ControlWord::Open(found_, who_);
+  ASSERT_TRUE(word.ok());
+  EXPECT_EQ((*word)->Look()->pending.pressure, PressureLevel::kNotAsked);
+  ASSERT_TRUE((*word)->Ask({.pressure = PressureLevel::kHigh}).ok());
+  EXPECT_EQ((*word)->Look()->pending.pressure, PressureLevel::kHigh);
+  ASSERT_TRUE((*word)->Ask({.pressure = PressureLevel::kCritical}).ok());
+  EXPECT_EQ(Asked(), 4ULL << ledger::kPressureShift);
+  // Other requests leave it to stand.
+  ASSERT_TRUE((*word)->Ask({.arm = true}).ok());
+  EXPECT_EQ((*word)->Look()->pending.pressure, PressureLevel::kCritical);
+  ASSERT_TRUE((*word)->Ask({.pressure = PressureLevel::kOver}).ok());
+  EXPECT_EQ((*word)->Look()->pending.pressure, PressureLevel::kOver);
+}
+
 TEST_F(ControlWordTest, ChangesNoOtherByteOfTheFile) {
   auto word = ControlWord::Open(found_, who_);
   ASSERT_TRUE(word.ok());
