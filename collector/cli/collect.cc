@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // heapledger collect: the sidecar that samples every ledger and serves metrics
+#include <ifaddrs.h>
+#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -25,6 +29,8 @@
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
 #include "collector/cli/log_options.h"
+#include "collector/cli/response_loop.h"
+#include "collector/cli/response_options.h"
 #include "collector/cli/settings.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/system_loop.h"
@@ -56,6 +62,7 @@ struct Arguments {
   MetricNames names = MetricNames::kSeed;
   SuspectArguments suspects;
   LogArguments logs;
+  ResponseArguments response;
   std::string memory_baseline;
   bool insecure = false;
 };
@@ -128,9 +135,9 @@ absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> TakeFor(
 }
 
 // An answer that is under way can take seconds, and nobody will read it.
-void EndAnyway() {
-  std::thread([] {
-    std::this_thread::sleep_for(3 * kSamplerPatience + kKeeperPatience);
+void EndAnyway(std::chrono::milliseconds more) {
+  std::thread([more] {
+    std::this_thread::sleep_for(3 * kSamplerPatience + kKeeperPatience + more);
     std::_Exit(kDone);
   }).detach();
 }
@@ -189,6 +196,40 @@ sigset_t HoldEndSignals() {
   return signals;
 }
 
+// How Prometheus names us in its label `instance`: by any address or name of
+// this host and a port of ours.
+std::vector<std::string> InstancesOf(const HttpServer& server) {
+  std::vector<std::string> hosts = {"localhost"};
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) == 0) hosts.emplace_back(name);
+  ifaddrs* interfaces = nullptr;
+  if (::getifaddrs(&interfaces) == 0) {
+    for (const ifaddrs* each = interfaces; each != nullptr;
+         each = each->ifa_next) {
+      char text[NI_MAXHOST] = {};
+      if (each->ifa_addr == nullptr) continue;
+      const int family = each->ifa_addr->sa_family;
+      const socklen_t size = family == AF_INET    ? sizeof(sockaddr_in)
+                             : family == AF_INET6 ? sizeof(sockaddr_in6)
+                                                  : 0;
+      if (size == 0 || ::getnameinfo(each->ifa_addr, size, text, sizeof text,
+                                     nullptr, 0, NI_NUMERICHOST) != 0) {
+        continue;
+      }
+      hosts.push_back(family == AF_INET6 ? absl::StrCat("[", text, "]")
+                                         : std::string(text));
+    }
+    ::freeifaddrs(interfaces);
+  }
+  std::vector<std::string> instances;
+  for (const std::uint16_t port : server.ports()) {
+    for (const std::string& host : hosts) {
+      instances.push_back(absl::StrCat(host, ":", port));
+    }
+  }
+  return instances;
+}
+
 void Announce(const HttpServer& server) {
   std::string line = "heapledger: collect: serving";
   for (const std::string& url : server.urls()) {
@@ -212,6 +253,10 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!logs.ok()) {
     return Fail("collect", std::string(logs.status().message()), kUsage);
   }
+  auto plan = ResponsePlanFor(arguments.response);
+  if (!plan.ok()) {
+    return Fail("collect", std::string(plan.status().message()), kUsage);
+  }
   absl::StatusOr<ProcessWatch> watch =
       ProcessWatch::Make(arguments.watch, "/proc");
   if (!watch.ok()) {
@@ -233,6 +278,15 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!keeper.ok()) {
     return Fail("collect", std::string(keeper.status().message()), kUsage);
   }
+  std::unique_ptr<ResponseLoop> response;
+  if (*plan) {
+    response = std::make_unique<ResponseLoop>(
+        **std::move(plan), &source, &system, &leaks,
+        DiscoveryFor(arguments.directory), loop.names(), log);
+    pages.AddResponse({.view = [&response] { return response->view(); },
+                       .webhook = &response->webhook()},
+                      &server);
+  }
   if (*logs != nullptr) pages.AddLogs(logs->get(), &server);
   if (*keeper != nullptr) pages.AddBaseline((*keeper)->View(), &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
@@ -242,19 +296,26 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   system_loop.Start();
   if (*logs != nullptr) (*logs)->Start();
   if (*keeper != nullptr) (*keeper)->Start();
+  if (response != nullptr) {
+    response->webhook().AddInstances(InstancesOf(server));
+    response->Start();
+  }
   if (!line.quiet) Announce(server);
 
   int signal = 0;
   while (sigwait(&end_signals, &signal) != 0) {
   }
-  EndAnyway();
+  EndAnyway(response == nullptr ? std::chrono::milliseconds(0)
+                                : ResponseLoop::kUndoPatience);
   pages.Stop();
   server.Stop();
   system_loop.Stop();
+  const bool undone =
+      response == nullptr || response->Stop(ResponseLoop::kUndoPatience);
   // Nothing but the baseline needs saving: what counts lies in the ledgers.
   bool ended = *keeper == nullptr || (*keeper)->Stop(kKeeperPatience);
   ended &= *logs == nullptr || (*logs)->Stop(kSamplerPatience);
-  ended &= loop.Stop(kSamplerPatience);
+  ended &= loop.Stop(kSamplerPatience) && undone;
   if (!ended) std::_Exit(kDone);
   return kDone;
 }
@@ -296,6 +357,7 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
       ->type_name("seed|prefixed");
   AddSuspectOptions(*app, arguments->suspects);
   AddLogOptions(*app, arguments->logs);
+  AddResponseOptions(*app, arguments->response);
   app->add_option("--memory-baseline", arguments->memory_baseline,
                   "Learn the normal memory of all programs and keep it in this "
                   "file; see heapledger baseline --help")

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,10 +12,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/cli/find_ledger.h"
-#include "collector/cli/heap_writer.h"
+#include "collector/cli/mark_writer.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
-#include "collector/cli/output_file.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/verb.h"
 #include "collector/ledger/utc_time.h"
@@ -79,46 +77,12 @@ int Remove(const LedgerSnapshot& ledger, const std::string& name) {
               absl::StrCat("cannot remove ", path, ": ", strerror(errno)));
 }
 
-absl::Status CheckRoom(const LedgerSnapshot& ledger, const Arguments& arguments,
-                       const std::vector<HlMark>& marks) {
-  const auto same = std::ranges::find(marks, arguments.name, &HlMark::name);
-  if (same != marks.end()) {
-    if (arguments.force) return absl::OkStatus();
-    return absl::AlreadyExistsError(absl::StrCat(
-        "pid ", ledger.identity.pid, " has a mark '", arguments.name, "' of ",
-        UtcTimeText(same->taken_realtime_ns),
-        "; set it anew with --force or take another name"));
-  }
-  if (marks.size() < kMaximumMarks) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "pid ", ledger.identity.pid, " has ", marks.size(),
-      " marks, the most that there may be; remove the oldest with heapledger "
-      "mark ",
-      ledger.identity.pid, " ", marks.front().name, " --remove"));
-}
-
 int Set(const Ledger& ledger, const Arguments& arguments, bool quiet) {
-  if (absl::Status ok = CheckMarkName(arguments.name); !ok.ok()) {
-    return FailWith("mark", ok);
-  }
-  const std::size_t slash = ledger->path.rfind('/');
-  RemoveOrphanMarks(slash == std::string::npos ? "."
-                                               : ledger->path.substr(0, slash));
-  if (absl::Status ok = CheckRoom(*ledger, arguments, ListMarks(*ledger));
-      !ok.ok()) {
-    return FailWith("mark", ok);
-  }
-  Heap heap;
-  heap.snapshot = ledger;
-  const auto bytes = EncodeHeap(heap, FileFormat(), WriteOptions(), nullptr);
-  if (!bytes.ok()) return FailWith("mark", bytes.status());
-  const auto path = WriteOutput(
-      EscapedName(MarkPath(*ledger, arguments.name)), NameFields(), *bytes,
-      arguments.force ? Overwrite::kForce : Overwrite::kRefuse);
-  if (!path.ok()) return FailWith("mark", path.status());
-  const HlMark mark = {arguments.name, ledger->taken_realtime_ns,
-                       ledger->totals.live_bytes(),
-                       ledger->totals.live_objects()};
+  const auto written =
+      SetMark(ledger, arguments.name,
+              arguments.force ? Overwrite::kForce : Overwrite::kRefuse);
+  if (!written.ok()) return FailWith("mark", written.status());
+  const HlMark& mark = written->mark;
   if (arguments.json) {
     Json json = MarkJson(mark);
     json["pid"] = ledger->identity.pid;
@@ -128,7 +92,7 @@ int Set(const Ledger& ledger, const Arguments& arguments, bool quiet) {
         Printable(ledger->identity.Program()), " (pid ", ledger->identity.pid,
         "): marked '", mark.name, "' at live ", HumanBytes(mark.live_bytes),
         " in ", HumanCount(mark.live_objects), " objects (",
-        HumanBytes(bytes->size()), "); next: heapledger diff ",
+        HumanBytes(written->file_bytes), "); next: heapledger diff ",
         ledger->identity.pid, "@", mark.name, " ", ledger->identity.pid);
     std::fprintf(stderr, "heapledger: mark: %s\n", text.c_str());
   }

@@ -16,6 +16,7 @@
 #include "collector/cli/output_file.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/rules_options.h"
+#include "collector/cli/rules_replay.h"
 #include "collector/cli/verb.h"
 #include "collector/monitoring/files.h"
 
@@ -110,7 +111,12 @@ Verb AddRules(CLI::App& parent, const CommandLine& line) {
       "infrastructure=sre \\\n    --runbook-base "
       "https://wiki.example.org/runbooks\n"
       "Secrets are never options: the files name the files that hold them.");
-  return {app, [arguments, &line] { return Run(*arguments, line); }};
+  auto test_arguments = std::make_shared<RulesReplayArguments>();
+  CLI::App* const test = AddRulesTest(*app, *test_arguments);
+  return {app, [arguments, test_arguments, test, &line] {
+            return test->parsed() ? RunRulesTest(*test_arguments)
+                                  : Run(*arguments, line);
+          }};
 }
 
 }  // namespace heapledger::collector::cli

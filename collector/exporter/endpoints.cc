@@ -136,6 +136,28 @@ void Endpoints::AddBaseline(const BaselineSource& baseline,
                  });
 }
 
+void Endpoints::AddResponse(const ResponseSource& response,
+                            HttpServer* server) {
+  registry_.Add("memory", MakeResponseCollector(response));
+  server->Handle("/api/v1/response", HttpMethod::kGet, RunOn::kWorkerShared,
+                 [view = response.view](const HttpRequest&) {
+                   return JsonAnswer(RenderResponse(*view()));
+                 });
+  server->Handle("/webhooks/memory-alerts", HttpMethod::kPost, RunOn::kWorker,
+                 [webhook = response.webhook](const HttpRequest& request) {
+                   const auto signature =
+                       request.headers.find("x-heapledger-signature");
+                   auto answer = webhook->Take(
+                       {.body = request.body,
+                        .signature = signature == request.headers.end()
+                                         ? std::string_view()
+                                         : std::string_view(signature->second),
+                        .authenticated = request.authenticated},
+                       std::chrono::steady_clock::now().time_since_epoch());
+                   return Text(answer.status, std::move(answer.text));
+                 });
+}
+
 void Endpoints::AddPage(const char* path, std::string page,
                         HttpServer* server) {
   server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,

@@ -15,6 +15,7 @@
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/metric_names.h"
 #include "collector/exporter/registry.h"
+#include "collector/exporter/response_collector.h"
 #include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
 #include "collector/logs/log_watch.h"
@@ -47,6 +48,8 @@ class Endpoints {
   // outlive the server's running.
   void AddLogs(const logs::LogWatch* watch, HttpServer* server);
   void AddBaseline(const BaselineSource& baseline, HttpServer* server);
+  // Also /api/v1/response, and /webhooks/memory-alerts for Alertmanager.
+  void AddResponse(const ResponseSource& response, HttpServer* server);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }

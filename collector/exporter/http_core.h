@@ -91,6 +91,9 @@ class HttpServer::Impl {
   // is the client's address.
   void Authenticate(const std::shared_ptr<Connection>& connection,
                     const std::string& authorization, const std::string& peer);
+  // Whether who passed Authenticate() had to show who it is; `tls`: over a
+  // connection that has TLS.
+  bool KnowsClients(bool tls) { return guard_.KnowsClients(tls); }
   // Headers that every response has beyond its own.
   const HttpHeaders& extra_headers() const { return guard_.headers(); }
   void CountResponse(int status);

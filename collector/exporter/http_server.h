@@ -39,9 +39,12 @@ struct HttpRequest {
   std::string path;   // as sent: never decoded, never a file's name
   std::string query;  // what follows the '?', undecoded
   std::string body;
-  // Accept, Content-Type and If-None-Match as far as sent, by names in lower
-  // case.
+  // Accept, Content-Type, If-None-Match and X-Heapledger-Signature as far as
+  // sent, by names in lower case.
   std::map<std::string, std::string, std::less<>> headers;
+  // Who sent it has shown a password, a token or a certificate: false where
+  // nobody is asked for one.
+  bool authenticated = false;
 };
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;

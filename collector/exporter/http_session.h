@@ -81,6 +81,8 @@ class Session final : public Connection {
                                       ? HttpHeaders()
                                       : HttpHeaders{{"Allow", match_.allow}}));
     }
+    request_.authenticated =
+        match_.route->access == Access::kGuarded && core_.KnowsClients(kTls);
     if (request_.method == HttpMethod::kPost) {
       unread_body_ = false;
       return PrepareBody();
@@ -248,6 +250,12 @@ class Session final : public Connection {
     for (const auto& [field, name] : kTaken) {
       if (message.count(field) == 0) continue;
       request_.headers.emplace(name, Joined(field));
+    }
+    // Of webhooks; no field of Beast's.
+    static constexpr const char* kSignature = "x-heapledger-signature";
+    if (const auto value = message.find(kSignature); value != message.end()) {
+      request_.headers.emplace(kSignature, std::string(value->value().data(),
+                                                       value->value().size()));
     }
     accepted_ = AcceptsGzip(Joined(http::field::accept_encoding))
                     ? Encoding::kGzip

@@ -58,6 +58,13 @@ class WebGuard {
     return config_.headers;
   }
   [[nodiscard]] Authenticator& authenticator() { return authenticator_; }
+  // Whether clients have to show who they are: by password, token, or on `tls`
+  // by certificate.
+  [[nodiscard]] bool KnowsClients(bool tls) const {
+    return authenticator_.required() ||
+           (tls && config_.tls &&
+            config_.tls->client_auth == ClientAuth::kRequireAndVerify);
+  }
   // Takes one request's share of the rate limit; says no if there is none left.
   [[nodiscard]] bool TakeRate(Clock::time_point now);
 

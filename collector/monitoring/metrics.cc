@@ -80,7 +80,7 @@ constexpr Metric kMetrics[] = {
     {"heapledger_log_pattern_matches_total", kCounter, "pattern,severity",
      "memory", "log lines that tell of memory"},
     {"heapledger_response_actions_total", kCounter,
-     "process,pid,level,action,result", "memory", "responses to pressure"},
+     "process,action,level,result", "memory", "responses to pressure"},
     // Of the collector.
     {"heapledger_build_info", kGauge, "version", "self", "1 while it serves"},
     {"heapledger_invariant_violations_total", kCounter, "", "self",
