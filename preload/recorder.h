@@ -71,8 +71,8 @@ void* RecordAfterTakeover(std::uint64_t pc, std::uint64_t rsp,
 std::uint32_t UnknownCallsite(ThreadState* state,
                               const unwind::Registers& caller);
 
-// Serves what the control word asks, and drops what the thread remembers of
-// stacks: other modules may be mapped.
+// Serves what the control word asks, drops what the thread remembers of stacks
+// where other modules may be mapped, and follows it into another scope.
 void Attend(ThreadState* state);
 
 #ifdef HEAPLEDGER_CHECK_STACKS

@@ -11,7 +11,7 @@ namespace heapledger::ledger {
 // "HPLEDGER" as a little-endian word; stored last when a ledger is created, so
 // that a file without it is one whose creation never finished.
 inline constexpr std::uint64_t kMagic = 0x524547444c455048ULL;
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
 
 // The unit in which the file grows; fixed, whatever the machine's page size.
 inline constexpr std::uint32_t kPageBytes = 4096;
@@ -45,6 +45,17 @@ inline constexpr std::uint32_t kMaxCallsites = 1U << kCallsiteBits;
 inline constexpr std::uint32_t kNoCallsite = 0;
 inline constexpr std::uint32_t kOverflowCallsite = 1;
 inline constexpr std::uint32_t kFirstCallsite = 2;
+
+// Tag ids. Id 0 means "no tag"; id 1 takes what no tag could be made for.
+inline constexpr std::uint32_t kMaxTags = 4096;
+inline constexpr std::uint32_t kNoTag = 0;
+inline constexpr std::uint32_t kOtherTag = 1;
+inline constexpr std::uint32_t kFirstTag = 2;
+// What a tag may say of itself; longer texts are cut.
+inline constexpr std::uint32_t kMaxTagLabels = 4;
+inline constexpr std::uint32_t kTagNameBytes = 64;
+inline constexpr std::uint32_t kTagKeyBytes = 32;
+inline constexpr std::uint32_t kTagValueBytes = 64;
 
 // Deepest stack that --max-depth accepts; deeper ones are cut and say so.
 inline constexpr std::uint32_t kMaxStackDepth = 512;

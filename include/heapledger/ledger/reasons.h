@@ -62,7 +62,9 @@ enum class Degraded : std::uint32_t {
   kStackCut = 11,        // adaptive depth: a pair of frames booked without
                          // what is further out, for a time
   kStackDoubt = 12,      // checking build: a stack differed from a plain walk
-  kCount = 13,
+  kTagsFull = 13,        // counted as "_other": tag ids were used up
+  kTagCut = 14,          // a tag's text was longer than there is room
+  kCount = 15,
 };
 
 // How far a scan came. A process that ended with kPending or kRunning of its

@@ -12,8 +12,8 @@ namespace {
 
 // Offsets that a reader built earlier relies on: a change here is a change of
 // kAbiVersion.
-TEST(LayoutTest, KeepsTheOffsetsOfVersionOne) {
-  EXPECT_EQ(kAbiVersion, 1U);
+TEST(LayoutTest, KeepsTheOffsetsOfVersionTwo) {
+  EXPECT_EQ(kAbiVersion, 2U);
   EXPECT_EQ(offsetof(Header, magic), 0U);
   EXPECT_EQ(offsetof(Header, abi_version), 8U);
   EXPECT_EQ(offsetof(Header, cap_bytes), 16U);
@@ -21,6 +21,9 @@ TEST(LayoutTest, KeepsTheOffsetsOfVersionOne) {
   EXPECT_EQ(offsetof(Header, boot_id), 80U);
   EXPECT_EQ(offsetof(ModuleRecord, path), 96U);
   EXPECT_EQ(offsetof(CounterCell, freed_bytes), 16U);
+  EXPECT_EQ(offsetof(CallsiteRecord, tag), 14U);
+  EXPECT_EQ(offsetof(TagRecord, name), 16U);
+  EXPECT_EQ(offsetof(TagRecord, labels), 80U);
 }
 
 TEST(LayoutTest, ChunksOfCallsitesAndOfCountersCoverTheSameIds) {
