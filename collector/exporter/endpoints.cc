@@ -18,6 +18,7 @@
 #include "collector/exporter/process_collector.h"
 #include "collector/exporter/process_memory_collector.h"
 #include "collector/exporter/self_collector.h"
+#include "collector/exporter/tag_collector.h"
 
 namespace heapledger::collector {
 namespace {
@@ -86,6 +87,7 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
       MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
   registry_.Add("callsites", MakeCallsiteInfoCollector(source, leaks,
                                                        options.max_callsites));
+  registry_.Add("memory", MakeTagCollector(source, options.application));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/python", "python", server);
