@@ -32,7 +32,7 @@ IgnoredBlock* Blocks() {
 // What the thread remembers of stacks is of the other kind of callsite.
 void ForgetCallsites() {
   if (t_state <= kThreadGone) return;
-  t_state->attention = 0;
+  t_state->CallAttention();
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "preload/real_new.h"
 #include "preload/real_process.h"
 #include "preload/seal.h"
+#include "preload/tags.h"
 #include "preload/trim.h"
 
 namespace heapledger::preload {
@@ -63,6 +64,7 @@ void ThreadExits(void* value) {
     pthread_setspecific(g_thread_key, state);
     return;
   }
+  LeaveAllScopes(state);
   t_state = kThreadGone;
   g_books->Detach(g_process->threads, state);
 }
@@ -218,6 +220,8 @@ void Adopt(ThreadState* state) {
   state->SetStack(
       main_stack ? unwind::StackBounds{main_high - kMainStackReach, main_high}
                  : unwind::StackBounds{~0ULL, 0});
+  // What it remembers is of the thread that had it before.
+  state->CallAttention();
   t_state = state;
   // May allocate in turn: the state is in place.
   pthread_setspecific(g_thread_key, state);
@@ -250,7 +254,9 @@ void StartChild(Process& process) {
   process.identity.parent_start_time_ticks = parent_identity.start_time_ticks;
   ForgetLiveScan();
   ForgetTrim();
-  // Of the parent's threads only this one exists here.
+  // Of the parent's threads only this one exists here, in the same scopes.
+  const TagScopes scopes =
+      t_state > kThreadGone ? t_state->scopes : TagScopes{};
   t_state = nullptr;
   process.threads.Reset(process.env);
   constexpr std::uint32_t kPerChunk =
@@ -272,8 +278,10 @@ void StartChild(Process& process) {
     }
   }
   if (reason == OffReason::kNone) {
+    g_books->tags().Inherit(g_books->file(), parent->tags());
     (void)g_books->Inherit(*parent, state->frames);
     PublishPython();
+    TakeScopes(state, scopes);
     CopyCoverage(parent->file().header(), g_books->file().header());
     InheritListeners();
     PublishSegment(process.segment);

@@ -6,6 +6,7 @@
 #include "preload/python_recorder.h"
 #include "preload/raw_io.h"
 #include "preload/recorder.h"
+#include "preload/tags.h"
 
 namespace heapledger::preload {
 
@@ -89,7 +90,8 @@ inline std::uint64_t SecondPc(const ThreadState* state,
 std::uint32_t CutCallsite(std::uint64_t pc, std::uint64_t second_pc) {
   const std::uint64_t frames[] = {pc, second_pc};
   g_books->file().CountDegraded(ledger::Degraded::kStackCut);
-  return g_books->CallsiteOf({frames, 2, ledger::kCallsiteCut});
+  return g_books->CallsiteOf(
+      {frames, 2, ledger::kCallsiteCut | TagBits(t_tag)});
 }
 
 // The callsite that the governor allows; 0: the full one.
@@ -100,7 +102,8 @@ inline std::uint32_t GovernedCallsite(ThreadState* state,
   const std::uint64_t second_pc = SecondPc(state, caller);
   if (second_pc == 0) return 0;
   const std::uint64_t key = Governor::KeyOf(
-      caller.pc, second_pc, static_cast<std::uint32_t>(state->attention >> 32));
+      caller.pc, second_pc, static_cast<std::uint32_t>(state->attention >> 32),
+      t_tag);
   Governed governed;
   const Decision decision = state->governor.Decide(key, bytes, true, governed);
   if (decision.depth == Depth::kFull) return 0;

@@ -5,6 +5,7 @@
 
 #include "preload/ignored.h"
 #include "preload/real_malloc.h"
+#include "preload/tags.h"
 #include "preload/unwind/frame_pointer.h"
 #include "preload/unwind/incremental_walk.h"
 #include "preload/unwind/walker.h"
@@ -73,7 +74,7 @@ StackView WalkAfresh(const unwind::Registers& caller,
   if (process.config.stack_mode == ledger::StackMode::kCaller) {
     frames[0] = caller.pc;
     stack.depth = 1;
-    stack.flags = ledger::kCallsiteCallerOnly;
+    stack.flags = ledger::kCallsiteCallerOnly | TagBits(t_tag);
     return stack;
   }
   const std::uint32_t depth =
@@ -83,7 +84,7 @@ StackView WalkAfresh(const unwind::Registers& caller,
           ? unwind::Walk(process.env, caller, bounds, frames, depth)
           : unwind::WalkFramePointers(caller, bounds, frames, depth);
   stack.depth = walk.depth;
-  stack.flags = FlagsOf(walk);
+  stack.flags = FlagsOf(walk) | TagBits(t_tag);
   return stack;
 }
 
@@ -116,7 +117,9 @@ inline std::uint32_t WalkedCallsite(ThreadState* state,
   const unwind::WalkResult walk = unwind::WalkFromLast(
       process.env, caller, state->stack, process.config.max_depth, &last);
   const std::uint32_t id = g_books->CallsiteOf(
-      StackKey::Of(last.hash(), walk.depth, FlagsOf(walk)), [&](auto&& extend) {
+      StackKey::Of(last.hash(), walk.depth,
+                   FlagsOf(walk) | TagBits(state->memo.tag())),
+      [&](auto&& extend) {
         const std::uint32_t node = NodeOfLast(last, extend);
         // A handler that took over has left its own stack in `last`.
         return state->guard.IsHeldBy(caller.rsp)
@@ -163,10 +166,20 @@ namespace recorder_internal {
 }
 
 [[gnu::noinline]] void Attend(ThreadState* state) {
-  ServeControl();
-  // While a thread ignores what it allocates, every call comes this way.
-  state->attention = t_ignoring == 0 ? g_books->attention() : 0;
-  state->ForgetStacks();
+  if (state->remembered != g_books->attention()) {
+    ServeControl();
+    state->remembered = g_books->attention();
+    state->ForgetStacks();
+  }
+  // Again where a handler came in between that did not leave its scopes.
+  std::uint32_t tag;
+  do {
+    tag = t_tag;
+    state->memo.SwitchTo(tag);
+    // While a thread ignores what it allocates, every call comes this way.
+    state->attention = t_ignoring == 0 ? state->remembered : 0;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } while (tag != t_tag);
 }
 
 namespace {

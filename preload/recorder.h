@@ -79,8 +79,8 @@ std::uint32_t FlagsOfWalk(const unwind::WalkResult& walk);
 void LearnStackFrom(ThreadState* state, const unwind::Registers& caller,
                     const unwind::WalkResult& walk);
 
-// Serves what the control word asks, and drops what the thread remembers of
-// stacks: other modules may be mapped.
+// Serves what the control word asks, drops what the thread remembers of stacks
+// where other modules may be mapped, and follows it into another scope.
 void Attend(ThreadState* state);
 
 #ifdef HEAPLEDGER_CHECK_STACKS

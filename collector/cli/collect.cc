@@ -34,11 +34,13 @@
 #include "collector/cli/settings.h"
 #include "collector/cli/suspect_options.h"
 #include "collector/cli/system_loop.h"
+#include "collector/cli/tag_options.h"
 #include "collector/cli/verb.h"
 #include "collector/exporter/endpoints.h"
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/listen_address.h"
+#include "collector/tags/tagger.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -64,6 +66,7 @@ struct Arguments {
   LogArguments logs;
   ResponseArguments response;
   std::string memory_baseline;
+  std::string tags;
   bool insecure = false;
 };
 
@@ -142,14 +145,18 @@ void EndAnyway(std::chrono::milliseconds more) {
   }).detach();
 }
 
-EndpointOptions PageOptions(const Arguments& arguments, FrameNames* names,
-                            const HostSource* source) {
+EndpointOptions PageOptions(const Arguments& arguments, const TagConfig& tags,
+                            FrameNames* names, const HostSource* source) {
   EndpointOptions options;
   options.heap.names = names;
-  options.heap.take = [discovery = DiscoveryFor(arguments.directory),
-                       source](const std::string& pid) {
-    return TakeFor(discovery, *source, pid);
+  options.heap.take = [discovery = DiscoveryFor(arguments.directory), source,
+                       names, rules = tags.rules](const std::string& pid)
+      -> absl::StatusOr<std::shared_ptr<const LedgerSnapshot>> {
+    auto snapshot = TakeFor(discovery, *source, pid);
+    if (!snapshot.ok()) return snapshot;
+    return Tagger(rules, names).Apply(*std::move(snapshot));
   };
+  options.application = tags.metrics;
   options.names = arguments.names;
   // Hysteresis keeps up to twice the number asked for.
   options.max_callsites = std::max(options.max_callsites, 2 * arguments.top);
@@ -262,17 +269,23 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   if (!watch.ok()) {
     return Fail("collect", std::string(watch.status().message()), kUsage);
   }
+  const absl::StatusOr<TagConfig> tags = ReadTagConfig(arguments.tags);
+  if (!tags.ok()) {
+    return Fail("collect", std::string(tags.status().message()), kUsage);
+  }
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
   SystemSource system;
   HttpServer server(*options);
   leak_options->headroom = HeadroomFrom(&system);
   HostLeaks leaks(*leak_options);
-  CollectLoop loop(LoopOptions(arguments), &source, &leaks, log);
+  CollectLoopOptions loop_options = LoopOptions(arguments);
+  loop_options.tag_rules = tags->rules;
+  CollectLoop loop(loop_options, &source, &leaks, log);
   SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
                          Interval(arguments), &source, &system,
                          &leaks.residents(), log);
-  Endpoints pages(PageOptions(arguments, loop.names(), &source), &source,
+  Endpoints pages(PageOptions(arguments, *tags, loop.names(), &source), &source,
                   &system, &leaks, &server);
   auto keeper = KeeperFor(arguments, &source, &system, &leaks, log);
   if (!keeper.ok()) {
@@ -362,6 +375,7 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "Learn the normal memory of all programs and keep it in this "
                   "file; see heapledger baseline --help")
       ->type_name("FILE");
+  AddTagsOption(*app, arguments->tags);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,

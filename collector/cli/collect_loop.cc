@@ -28,6 +28,7 @@ CollectLoop::CollectLoop(const CollectLoopOptions& options, HostSource* source,
       log_(std::move(log)),
       names_(MakeResolver()),
       ledgers_(options.discovery),
+      tagger_(options.tag_rules, names_.get()),
       accounts_(options.accounts, names_.get()) {}
 
 CollectLoop::~CollectLoop() {
@@ -80,6 +81,7 @@ void CollectLoop::Sample() {
     host.unmeasured = unmeasured_;
   }
   LogNew(host.problems);
+  tagger_.Apply(host);
   auto view = accounts_.Update(host);
   leaks_->Update(accounts_, *names_);
   source_->Publish(std::move(view));

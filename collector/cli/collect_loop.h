@@ -20,12 +20,14 @@
 #include "collector/leaks/host_leaks.h"
 #include "collector/ledger/host_accounts.h"
 #include "collector/shm/host_ledgers.h"
+#include "collector/tags/tagger.h"
 
 namespace heapledger::collector::cli {
 
 struct CollectLoopOptions {
   DiscoveryOptions discovery;
   AccountOptions accounts;
+  std::shared_ptr<const TagRules> tag_rules;  // may be null
   std::chrono::nanoseconds interval{std::chrono::seconds(1)};
   // Between two searches of all processes' maps for the shim, which cost far
   // more than a sample.
@@ -63,6 +65,7 @@ class CollectLoop {
 
   // Of the thread alone.
   HostLedgers ledgers_;
+  HostTagger tagger_;
   HostAccounts accounts_;
   std::vector<UnmeasuredProcess> unmeasured_;  // of the last search of maps
   std::chrono::steady_clock::time_point next_maps_{};

@@ -24,7 +24,8 @@ namespace {
 const std::map<std::string, ProfileGroup> kGroups = {
     {"callsite", ProfileGroup::kCallsite},
     {"function", ProfileGroup::kFunction},
-    {"module", ProfileGroup::kModule}};
+    {"module", ProfileGroup::kModule},
+    {"tag", ProfileGroup::kTag}};
 
 struct Arguments {
   std::vector<std::string> what;

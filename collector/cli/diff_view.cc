@@ -75,6 +75,7 @@ std::string HeaderText(const Comparison& comparison,
 
 std::vector<std::string> Cells(const ComparisonRow& row, ProfileGroup by) {
   std::vector<std::string> cells;
+  if (by == ProfileGroup::kTag) return {Printable(row.name.function)};
   if (by == ProfileGroup::kCallsite) cells.push_back(row.callsite);
   if (by != ProfileGroup::kModule) {
     cells.push_back(ShortFunction(Printable(row.name.function)));
@@ -89,6 +90,10 @@ std::vector<Table::Column> Columns(const std::string& about, ProfileGroup by) {
   std::vector<Table::Column> columns = {{about + "CHANGE", Align::kRight},
                                         {about + "BEFORE", Align::kRight},
                                         {about + "AFTER", Align::kRight}};
+  if (by == ProfileGroup::kTag) {
+    columns.push_back({"TAG"});
+    return columns;
+  }
   if (by == ProfileGroup::kCallsite) columns.push_back({"CALLSITE"});
   if (by != ProfileGroup::kModule) columns.push_back({"FUNCTION"});
   columns.push_back({by == ProfileGroup::kCallsite ? "LOCATION" : "MODULE"});
@@ -245,6 +250,7 @@ Json DiffJson(const Comparison& comparison, const DiffOptions& options) {
       options.limit == 0 ? rows.size() : std::min(rows.size(), options.limit);
   const char* const list = options.by == ProfileGroup::kCallsite   ? "callsites"
                            : options.by == ProfileGroup::kFunction ? "functions"
+                           : options.by == ProfileGroup::kTag      ? "tags"
                                                                    : "modules";
   json[list] = Json::array();
   ProfileValues other;

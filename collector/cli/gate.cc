@@ -20,6 +20,7 @@
 #include "collector/cli/output.h"
 #include "collector/cli/run_directory.h"
 #include "collector/cli/shim_environment.h"
+#include "collector/cli/tag_options.h"
 #include "collector/cli/verb.h"
 #include "collector/gate/judge.h"
 #include "collector/gate/sentences.h"
@@ -34,6 +35,7 @@ namespace {
 struct Prepared {
   gate::Suppressions suppressions;
   gate::Baseline baseline;
+  std::shared_ptr<const TagRules> tag_rules;
 };
 
 absl::StatusOr<Prepared> Prepare(const GateOptions& options) {
@@ -48,6 +50,9 @@ absl::StatusOr<Prepared> Prepare(const GateOptions& options) {
                    options.update_baseline ? Absence::kEmpty : Absence::kFault);
   if (!baseline.ok()) return baseline.status();
   prepared.baseline = *std::move(baseline);
+  auto tags = ReadTagConfig(options.tags);
+  if (!tags.ok()) return tags.status();
+  prepared.tag_rules = tags->rules;
   ok = CheckWritable(options.reports);
   if (!ok.ok()) return ok;
   return prepared;
@@ -77,7 +82,7 @@ class Gate {
     const auto prepared = Prepare(options_);
     if (!prepared.ok()) return Refuse(prepared.status(), kUsage);
     const std::uint64_t start = ClockNs(CLOCK_MONOTONIC);
-    if (const auto status = RunRounds()) return *status;
+    if (const auto status = RunRounds(*prepared)) return *status;
     facts_.seconds =
         static_cast<double>(ClockNs(CLOCK_MONOTONIC) - start) / 1e9;
     facts_.ended_realtime_ns = ClockNs(CLOCK_REALTIME);
@@ -96,7 +101,7 @@ class Gate {
   }
 
   // A status where nothing can be judged.
-  std::optional<int> RunRounds() {
+  std::optional<int> RunRounds(const Prepared& prepared) {
     const std::uint32_t all = options_.warmup + options_.repeat;
     for (std::uint32_t round = 0; round < all; ++round) {
       auto directory = RunDirectory::Create(DiscoveryFor(""));
@@ -111,7 +116,7 @@ class Gate {
           {options_.command, *environment,
            options_.policy.needs_live() ? gate::Callsites::kAllLive
                                         : gate::Callsites::kUnreachable,
-           options_.wait_ms},
+           options_.wait_ms, prepared.tag_rules},
           *directory, *names_);
       pid_ = outcome.child.pid;
       Keep(*std::move(directory));

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "collector/cli/tag_options.h"
 #include "collector/gate/byte_size.h"
 
 namespace heapledger::collector::cli {
@@ -41,6 +42,29 @@ void AddPolicyOptions(CLI::App& app, gate::Policy& policy) {
   app.add_option("--max-allocs", policy.max_allocations,
                  "Allocations that all processes may make")
       ->type_name("N");
+  app.add_option_function<std::vector<std::string>>(
+         "--max-tag-live",
+         [&policy](const std::vector<std::string>& budgets) {
+           for (const std::string& budget : budgets) {
+             // A tag's text may hold equal signs itself.
+             const std::size_t at = budget.rfind('=');
+             const auto bytes =
+                 at == std::string::npos || at == 0
+                     ? std::nullopt
+                     : gate::ParseByteSize(budget.substr(at + 1));
+             if (!bytes) {
+               throw CLI::ValidationError(
+                   "--max-tag-live", "'" + budget +
+                                         "' is no tag with a size such as "
+                                         "cache=1MiB or tenant=acme=64KiB");
+             }
+             policy.max_tag_live_bytes[budget.substr(0, at)] = *bytes;
+           }
+         },
+         "Live bytes that may be left under a tag (its name, or all of its "
+         "text), repeatable")
+      ->allow_extra_args(false)
+      ->type_name("TAG=SIZE");
   app.add_flag_callback(
       "--unreachable-only", [&policy] { policy.tell_reachable = false; },
       "Say nothing of memory that is still reachable");
@@ -89,6 +113,7 @@ void AddGateOptions(CLI::App& app, GateOptions& options) {
                  "Rules as LeakSanitizer has them; LSAN_OPTIONS counts, too")
       ->expected(1)
       ->type_name("FILE");
+  AddTagsOption(app, options.tags);
   app.add_option("--exit-code", options.exit_code,
                  "Status of a leak or an exceeded budget (default 23)")
       ->check(CLI::Range(0, 255).description(""))

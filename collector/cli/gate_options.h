@@ -25,6 +25,7 @@ struct GateOptions {
   std::string baseline;
   bool update_baseline = false;
   std::vector<std::string> suppressions;
+  std::string tags;
   ReportFiles reports;
   int exit_code = 23;
   int wait_ms = 2000;

@@ -14,6 +14,7 @@
 #include "collector/shm/discovery.h"
 #include "collector/shm/host_ledgers.h"
 #include "collector/shm/process_identity.h"
+#include "collector/tags/tagger.h"
 
 namespace heapledger::collector::cli {
 namespace {
@@ -33,7 +34,7 @@ class RoundRunner {
  public:
   RoundRunner(const RoundPlan& plan, const RunDirectory& directory,
               FrameNames& names)
-      : plan_(plan), maker_(names, plan.callsites) {
+      : plan_(plan), names_(names), maker_(names, plan.callsites) {
     discovery_.uid = geteuid();
     discovery_.directory = directory.path();
   }
@@ -76,9 +77,15 @@ class RoundRunner {
       }
       // All that the kernel has to tell of a dead process comes before this.
       tree_.Look();
-      maker_.Add(*snapshot, kNotTheRoot, tree_.Note(*snapshot));
+      Add(snapshot, kNotTheRoot);
       unlink(snapshot->path.c_str());
     }
+  }
+
+  void Add(const std::shared_ptr<const LedgerSnapshot>& snapshot,
+           std::uint32_t root_pid) {
+    const auto tagged = Tagger(plan_.tag_rules, &names_).Apply(snapshot);
+    maker_.Add(*tagged, root_pid, tree_.Note(*snapshot));
   }
 
   void AwaitTheRest() {
@@ -103,7 +110,7 @@ class RoundRunner {
     HostLedgers reader(discovery_);
     host_ = reader.Take(kMarkers);
     for (const auto& snapshot : host_.ledgers) {
-      maker_.Add(*snapshot, root_pid_, tree_.Note(*snapshot));
+      Add(snapshot, root_pid_);
     }
     for (const std::string& problem : host_.problems) {
       maker_.AddMissing({0, "", problem});
@@ -141,6 +148,7 @@ class RoundRunner {
   static constexpr UnmeasuredScan kMarkers = UnmeasuredScan::kMarkersOnly;
 
   const RoundPlan& plan_;
+  FrameNames& names_;
   GateTree tree_;
   gate::RoundMaker maker_;
   DiscoveryOptions discovery_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "collector/gate/round.h"
 #include "collector/gate/round_maker.h"
 #include "collector/ledger/naming.h"
+#include "collector/tags/tag_rules.h"
 
 namespace heapledger::collector::cli {
 
@@ -22,6 +24,7 @@ struct RoundPlan {
   gate::Callsites callsites = gate::Callsites::kUnreachable;
   // For processes that outlive the command.
   int wait_ms = 2000;
+  std::shared_ptr<const TagRules> tag_rules;  // may be null
 };
 
 struct RoundOutcome {

@@ -15,6 +15,7 @@
 #include "collector/cli/pager.h"
 #include "collector/cli/report_json.h"
 #include "collector/cli/report_view.h"
+#include "collector/cli/tag_options.h"
 #include "collector/cli/value_option.h"
 #include "collector/cli/verb.h"
 #include "collector/ledger/utc_time.h"
@@ -27,6 +28,7 @@ struct Arguments {
   std::string directory;
   ReportOptions report;
   SymbolOptions symbols;
+  std::string tags;
   std::string by = "callsite";
   std::string format;
   bool tree = false;
@@ -39,6 +41,7 @@ absl::StatusOr<ProfileGroup> GroupOf(const std::string& by) {
   if (by == "callsite") return ProfileGroup::kCallsite;
   if (by == "function") return ProfileGroup::kFunction;
   if (by == "module") return ProfileGroup::kModule;
+  if (by == "tag") return ProfileGroup::kTag;
   const char* why = nullptr;
   if (by == "thread") {
     why =
@@ -48,16 +51,14 @@ absl::StatusOr<ProfileGroup> GroupOf(const std::string& by) {
     why =
         "it keeps sums of bytes and objects per callsite, not the sizes of "
         "single blocks";
-  } else if (by == "tag") {
-    why = "programs have no way yet to tag what they allocate";
   }
   if (why == nullptr) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", by, "' is no group; use callsite, function or module"));
+        "'", by, "' is no group; use callsite, function, module or tag"));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("the ledger cannot tell figures by ", by, ": ", why,
-                   "; use callsite, function or module"));
+                   "; use callsite, function, module or tag"));
 }
 
 void Out(std::string_view text) {
@@ -122,10 +123,13 @@ int Run(Arguments& arguments, const CommandLine& line) {
   arguments.report.by = *group;
   if (!arguments.sort_given) arguments.report.sort = arguments.report.value;
   arguments.report.stacks = line.verbosity > 0;
+  const auto tags = ReadTagConfig(arguments.tags);
+  if (!tags.ok()) return FailWith("report", tags.status());
   const DiscoveryOptions options = DiscoveryFor(arguments.directory);
-  const auto heap = FindHeap(options, arguments.what);
+  auto heap = FindHeap(options, arguments.what);
   if (!heap.ok()) return FailWith("report", heap.status());
   Symbols symbols(arguments.symbols);
+  TagHeap(tags->rules, symbols, *heap);
   if (arguments.tree || !arguments.format.empty()) {
     return WriteFormat(*heap, arguments, symbols);
   }
@@ -154,7 +158,7 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
                   "A pid, a program's name, PID@MARK, a .ledger or .hl file")
       ->required();
   AddValueOption(*app, "--value", arguments->report.value);
-  app->add_option("--by", arguments->by, "callsite, function or module")
+  app->add_option("--by", arguments->by, "callsite, function, module or tag")
       ->type_name("GROUP");
   CLI::Option* const sort =
       AddValueOption(*app, "--sort", arguments->report.sort,
@@ -169,6 +173,7 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
                   std::string("The whole heap on stdout as ") + kFormatHelp)
       ->type_name("FORMAT");
   app->add_flag("--json", arguments->json, "The table as JSON, with stacks");
+  AddTagsOption(*app, arguments->tags);
   AddSymbolOptions(*app, arguments->symbols);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");

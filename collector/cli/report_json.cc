@@ -28,9 +28,21 @@ Json FrameJson(const ResolvedFrame& frame) {
   return json;
 }
 
+Json TagJson(const TagAccount& account) {
+  Json json;
+  json["tag"] = account.tag.name;
+  json["labels"] = Json::object();
+  for (const TagLabel& label : account.tag.labels) {
+    json["labels"][label.key] = label.value;
+  }
+  json["scopes_begun"] = account.scopes.begun;
+  json["scopes_open"] = account.scopes.open();
+  return json;
+}
+
 // Without its stack.
 Json RowJson(const ReportRow& row) {
-  Json json = NameJson(row.callsite, row.name);
+  Json json = row.tag ? TagJson(*row.tag) : NameJson(row.callsite, row.name);
   json.update(CountersJson(row.counters));
   if (row.growth) json["growth_bytes_per_second"] = *row.growth;
   if (row.cut) json["cut"] = true;
@@ -209,6 +221,7 @@ void StreamReportJson(const Report& report, const ReportOptions& options,
   text.resize(text.rfind('\n'));
   const char* const rows = options.by == ProfileGroup::kCallsite   ? "callsites"
                            : options.by == ProfileGroup::kFunction ? "functions"
+                           : options.by == ProfileGroup::kTag      ? "tags"
                                                                    : "modules";
   const std::string line = "\n" + std::string(indent + kStep, ' ');
   absl::StrAppend(&text, ",", line, "\"", rows, "\": [");

@@ -53,6 +53,28 @@ std::vector<ReportRow> GroupedRows(const ProcessView& view, ProfileGroup by) {
   return rows;
 }
 
+// What a process without tags allocated has none.
+std::vector<ReportRow> TagRows(const LedgerSnapshot& snapshot) {
+  std::vector<TagAccount> accounts = AccountsByTag(snapshot);
+  if (accounts.empty()) {
+    accounts.push_back({{std::string(kUntaggedName), {}}, snapshot.totals, {}});
+  }
+  std::vector<ReportRow> rows;
+  for (TagAccount& account : accounts) {
+    ReportRow& row = rows.emplace_back();
+    row.name.function = account.tag.Text();
+    row.counters = account.counters;
+    row.tag = std::move(account);
+  }
+  return rows;
+}
+
+std::vector<ReportRow> RowsBy(const ProcessView& view, ProfileGroup by) {
+  if (by == ProfileGroup::kCallsite) return CallsiteRows(view);
+  if (by == ProfileGroup::kTag) return TagRows(*view.snapshot);
+  return GroupedRows(view, by);
+}
+
 double Seconds(const LedgerSnapshot& before, const LedgerSnapshot& after) {
   return static_cast<double>(after.taken_monotonic_ns -
                              before.taken_monotonic_ns) /
@@ -154,9 +176,7 @@ Report MakeReport(const ProcessView& view, const ReportOptions& options,
                   const ProcessView* before) {
   Report report;
   report.snapshot = view.snapshot;
-  report.rows = options.by == ProfileGroup::kCallsite
-                    ? CallsiteRows(view)
-                    : GroupedRows(view, options.by);
+  report.rows = RowsBy(view, options.by);
   std::ranges::stable_sort(
       report.rows, [&](const ReportRow& a, const ReportRow& b) {
         return std::tuple(ValueOf(b.counters, options.sort), a.callsite) <
@@ -186,14 +206,26 @@ std::string ReportTable(const Report& report, const ReportOptions& options,
       {about + ValueTitle(companion), Align::kRight}};
   if (grows) columns.push_back({about + "GROWTH", Align::kRight});
   if (by_callsite) columns.push_back({"CALLSITE"});
-  if (options.by != ProfileGroup::kModule) columns.push_back({"FUNCTION"});
-  columns.push_back({by_callsite ? "LOCATION" : "MODULE"});
+  const bool by_tag = options.by == ProfileGroup::kTag;
+  if (by_tag) {
+    columns.push_back({"OPEN SCOPES", Align::kRight});
+  } else if (options.by != ProfileGroup::kModule) {
+    columns.push_back({"FUNCTION"});
+  }
+  columns.push_back({by_callsite ? "LOCATION" : by_tag ? "TAG" : "MODULE"});
   Table table(std::move(columns));
   const auto add = [&](const ReportRow& row) {
     std::vector<std::string> cells = {ValueText(row.counters, options.value),
                                       ValueText(row.counters, companion)};
     if (grows) cells.push_back(row.growth ? HumanRate(*row.growth) : "");
     if (by_callsite) cells.push_back(row.callsite);
+    if (by_tag) {
+      const bool scoped = row.tag && row.tag->scopes.begun != 0;
+      cells.push_back(scoped ? HumanCount(row.tag->scopes.open()) : "");
+      cells.push_back(Printable(row.name.function));
+      table.AddRow(std::move(cells));
+      return;
+    }
     if (options.by != ProfileGroup::kModule) {
       cells.push_back(ShortFunction(Printable(row.name.function)));
     }

@@ -13,6 +13,7 @@
 #include "collector/cli/memory_view.h"
 #include "collector/ledger/naming.h"
 #include "collector/ledger/process_account.h"
+#include "collector/ledger/tag_accounts.h"
 #include "collector/profile/difference.h"
 #include "collector/profile/profile.h"
 #include "collector/shm/snapshot.h"
@@ -37,6 +38,7 @@ struct ReportRow {
   std::vector<std::uint32_t> callsites;  // indexes into the snapshot's
   std::optional<double> growth;          // bytes per second, where measured
   bool cut = false;  // of a callsite: adaptive depth left out outer frames
+  std::optional<TagAccount> tag;  // of a tag
 };
 
 // Rows plus other equal the totals of the snapshot.

@@ -10,6 +10,7 @@
 #include "collector/cli/mode_words.h"
 #include "collector/cli/output.h"
 #include "collector/cli/output_file.h"
+#include "collector/cli/tag_options.h"
 #include "collector/cli/verb.h"
 
 namespace heapledger::collector::cli {
@@ -21,6 +22,7 @@ struct Arguments {
   std::string format;
   std::string directory;
   SymbolOptions symbols;
+  std::string tags;
   bool no_symbols = false;
   bool force = false;
 };
@@ -65,9 +67,12 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                 "later; leave it out or write a .hl file",
                 kUsage);
   }
-  const auto heap = FindHeap(DiscoveryFor(arguments.directory), arguments.what);
+  const auto tags = ReadTagConfig(arguments.tags);
+  if (!tags.ok()) return FailWith("snapshot", tags.status());
+  auto heap = FindHeap(DiscoveryFor(arguments.directory), arguments.what);
   if (!heap.ok()) return FailWith("snapshot", heap.status());
   Symbols symbols(arguments.symbols);
+  TagHeap(tags->rules, symbols, *heap);
   const auto bytes = EncodeHeap(*heap, *format, WriteOptions(),
                                 arguments.no_symbols ? nullptr : &symbols);
   if (!bytes.ok()) return FailWith("snapshot", bytes.status());
@@ -99,6 +104,7 @@ Verb AddSnapshot(CLI::App& parent, const CommandLine& line) {
                 "Leave the names out; report finds them where the program's "
                 "files are");
   app->add_flag("--force", arguments->force, "Overwrite the file");
+  AddTagsOption(*app, arguments->tags);
   AddSymbolOptions(*app, arguments->symbols);
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");

@@ -19,6 +19,7 @@
 #include "collector/exporter/process_memory_collector.h"
 #include "collector/exporter/request_collector.h"
 #include "collector/exporter/self_collector.h"
+#include "collector/exporter/tag_collector.h"
 
 namespace heapledger::collector {
 namespace {
@@ -88,6 +89,7 @@ Endpoints::Endpoints(const EndpointOptions& options, const HostSource* source,
       MakeLeakCollector(source, leaks, options.max_callsites, &dropped_));
   registry_.Add("callsites", MakeCallsiteInfoCollector(source, leaks,
                                                        options.max_callsites));
+  registry_.Add("memory", MakeTagCollector(source, options.application));
   AddPage("/metrics", "", server);
   AddPage("/metrics/memory", "memory", server);
   AddPage("/metrics/python", "python", server);

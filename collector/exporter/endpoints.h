@@ -19,6 +19,7 @@
 #include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
 #include "collector/logs/log_watch.h"
+#include "collector/tags/application_metrics.h"
 
 namespace heapledger::collector {
 
@@ -26,6 +27,7 @@ struct EndpointOptions {
   HeapPageOptions heap;
   std::size_t max_callsites = kDefaultMaxCallsites;  // per process
   MetricNames names = MetricNames::kSeed;
+  std::vector<ApplicationMetric> application = DefaultApplicationMetrics();
   // Without a sample for this long /-/healthy says so with a 503. Long, as the
   // first look at a large program reads its debug information.
   std::chrono::milliseconds stuck_after{300000};

@@ -171,6 +171,18 @@ void AddFigureBudgets(std::span<const Round> rounds, const Policy& policy,
     judgement.budgets.push_back(
         {"max-allocs", *policy.max_allocations, allocations, false});
   }
+  for (const auto& [tag, limit] : policy.max_tag_live_bytes) {
+    std::uint64_t least = kNothingYet;
+    for (const Round& round : rounds) {
+      std::uint64_t live = 0;
+      for (const auto& [text, amount] : round.tags) {
+        if (tag == text || tag == amount.name) live += amount.live.bytes;
+      }
+      least = std::min(least, live);
+    }
+    judgement.budgets.push_back(
+        {absl::StrCat("max-tag-live ", tag), limit, least});
+  }
 }
 
 void CollectUnmeasured(std::span<const Round> rounds, Judgement& judgement) {

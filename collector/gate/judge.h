@@ -52,7 +52,7 @@ struct JudgedFinding {
 };
 
 struct Budget {
-  std::string_view name;  // as its option
+  std::string name;  // as its option, and what it is of
   std::uint64_t limit = 0;
   std::uint64_t value = 0;  // of the best round
   bool in_bytes = true;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 
 namespace heapledger::collector::gate {
 
@@ -22,6 +24,8 @@ struct Policy {
   std::optional<std::uint64_t> max_growth_bytes = {};
   std::optional<std::uint64_t> max_peak_bytes = {};   // of any process
   std::optional<std::uint64_t> max_allocations = {};  // of all together
+  // Live bytes at the end, of all together, by a tag's text or name.
+  std::map<std::string, std::uint64_t> max_tag_live_bytes = {};
 
   // Whether rounds need callsites whose blocks are all reachable.
   [[nodiscard]] bool needs_live() const {

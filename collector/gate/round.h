@@ -42,11 +42,18 @@ struct MissingImage {
   std::string why;      // without a full stop
 };
 
+// What callsites with one tag left behind, in all judged images.
+struct TagAmount {
+  std::string name;
+  Amount live;
+};
+
 struct Round {
   std::vector<ProcessImage> images;
   std::vector<MissingImage> missing;
   // Those with unreachable blocks; with all that are live, where asked for.
   std::map<Fingerprint, Finding> callsites;
+  std::map<std::string, TagAmount> tags;  // by text; kUntaggedName for none
   // What a reader must know of the round, without a full stop.
   std::vector<std::string> remarks;
   // As a shell gives it; 128 + n for a signal.

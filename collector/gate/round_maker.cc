@@ -110,6 +110,7 @@ void RoundMaker::Add(const LedgerSnapshot& snapshot, std::uint32_t root_pid,
     const Amount live{snapshot.counters[i].live_bytes(),
                       snapshot.counters[i].live_objects()};
     image.live += live;
+    AddTag(snapshot, i, live);
     image.unreachable += unreachable;
     if (unreachable.objects != 0 ||
         (callsites_ == Callsites::kAllLive && live.objects != 0)) {
@@ -117,6 +118,21 @@ void RoundMaker::Add(const LedgerSnapshot& snapshot, std::uint32_t root_pid,
     }
   }
   round_.images.push_back(std::move(image));
+}
+
+void RoundMaker::AddTag(const LedgerSnapshot& snapshot, std::uint32_t callsite,
+                        const Amount& live) {
+  if (live.objects == 0) return;
+  const std::vector<TagInfo>& tags = snapshot.tables->tags;
+  const std::uint32_t tag = snapshot.callsites()[callsite].tag;
+  const TagInfo none{
+      std::string(snapshot.callsites()[callsite].overflow ? kOtherTagName
+                                                          : kUntaggedName),
+      {}};
+  const TagInfo& of = tag < tags.size() ? tags[tag] : none;
+  TagAmount& amount = round_.tags[of.Text()];
+  amount.name = of.name;
+  amount.live += live;
 }
 
 void RoundMaker::AddMissing(MissingImage missing) {

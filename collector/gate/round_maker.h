@@ -30,6 +30,8 @@ class RoundMaker {
   [[nodiscard]] Round Take(int program_status);
 
  private:
+  void AddTag(const LedgerSnapshot& snapshot, std::uint32_t callsite,
+              const Amount& live);
   void AddCallsite(const LedgerSnapshot& snapshot, std::uint32_t index,
                    const LeakCounts& leaked, const std::string& process);
 

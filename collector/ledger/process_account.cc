@@ -8,7 +8,10 @@
 namespace heapledger::collector {
 
 ProcessAccount::ProcessAccount(const AccountOptions& options, FrameNames* names)
-    : options_(options), names_(names), top_(options.top_limit) {}
+    : options_(options),
+      names_(names),
+      top_(options.top_limit),
+      top_tags_(options.tag_limit) {}
 
 std::shared_ptr<const ProcessView> ProcessAccount::Update(
     std::shared_ptr<const LedgerSnapshot> snapshot) {
@@ -30,6 +33,8 @@ std::shared_ptr<const ProcessView> ProcessAccount::Update(
   view->other = selection.other;
   view->other_callsites = selection.other_callsites;
   view->callsites = accounts_.size();
+  view->tags = AccountsByTag(*snapshot);
+  view->top_tags = top_tags_.Select(view->tags);
   view->snapshot = std::move(snapshot);
   return view;
 }

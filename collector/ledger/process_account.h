@@ -18,6 +18,7 @@
 #include "collector/ledger/growth.h"
 #include "collector/ledger/history.h"
 #include "collector/ledger/naming.h"
+#include "collector/ledger/tag_accounts.h"
 #include "collector/ledger/top_callsites.h"
 #include "collector/shm/snapshot.h"
 
@@ -43,11 +44,14 @@ struct ProcessView {
   std::vector<CallsiteView> top;                   // most live bytes first
   HeapCounters other;  // sum(top) + other == snapshot->totals
   std::size_t other_callsites = 0;
-  std::size_t callsites = 0;  // distinct fingerprints
+  std::size_t callsites = 0;         // distinct fingerprints
+  std::vector<TagAccount> tags;      // every one; see AccountsByTag()
+  TopTags::Selection top_tags = {};  // of these
 };
 
 struct AccountOptions {
   std::size_t top_limit = 20;
+  std::size_t tag_limit = 50;  // tags with series of their own
   // Callsites with a history of their own: the most live ones. Bounds memory to
   // about 1.6 KB each.
   std::size_t history_limit = 512;
@@ -87,6 +91,7 @@ class ProcessAccount {
   AccountOptions options_;
   FrameNames* names_;
   TopCallsites top_;
+  TopTags top_tags_;
   GrowthMeter live_;
   std::vector<FrameHash> frame_hashes_;  // by frame index
   std::vector<std::size_t> group_of_;    // by callsite index

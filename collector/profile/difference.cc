@@ -79,6 +79,11 @@ Group GroupOf(const ProfileSample& sample, ProfileGroup by) {
   group.callsite.clear();
   group.name.file.clear();
   group.name.line = 0;
+  if (by == ProfileGroup::kTag) {
+    group.name.module.clear();
+    group.name.function =
+        sample.tag == nullptr ? kUntaggedName : sample.tag->Text();
+  }
   if (by == ProfileGroup::kModule) {
     // "[overflow]" and its like are of no module.
     if (group.name.module.empty()) group.name.module = group.name.function;

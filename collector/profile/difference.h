@@ -6,8 +6,8 @@
 //   - else (build id, rel_pc) of each pc, where every module that two profiles
 //     share by name has the same build id in both;
 //   - else fingerprints (ledger/fingerprint.h).
-// Samples of one profile that share a key are added up. A stack that adaptive
-// depth has cut is another one than a whole stack of the same frames.
+// Samples of one profile that share a key and a tag are added up. A stack that
+// adaptive depth has cut is another one than a whole stack of the same frames.
 //
 // Thread safety: any thread.
 #pragma once
@@ -40,13 +40,14 @@ enum class Change { kGrown, kShrunk, kNew, kGone, kSame };
 // "grown", …
 [[nodiscard]] std::string ChangeWord(Change change);
 
-enum class ProfileGroup { kCallsite, kFunction, kModule };
+enum class ProfileGroup { kCallsite, kFunction, kModule, kTag };
 
 // A callsite, or all that a function or module allocates itself (as
-// NameCallsite has it).
+// NameCallsite has it), or all that has a tag.
 struct ComparisonRow {
   std::string callsite;  // fingerprint; empty when grouped otherwise
-  CallsiteName name;     // of a module only the module
+  CallsiteName name;     // of a module only the module; of a tag its text
+                         // as the function
   std::vector<ProfileValues> values;  // by profile
   Change change = Change::kSame;      // of the value asked for
   bool grew_in_all = false;           // in live bytes

@@ -26,7 +26,7 @@ static_assert(std::endian::native == std::endian::little);
 inline constexpr char kMagic[8] = {'\x89', 'H',  'L',    'S',
                                    '\r',   '\n', '\x1a', '\n'};
 inline constexpr std::uint16_t kMajor = 1;
-inline constexpr std::uint16_t kMinor = 1;  // 1: Python frames
+inline constexpr std::uint16_t kMinor = 1;  // 1: Python frames, tags
 
 struct Header {
   char magic[8];
@@ -62,8 +62,12 @@ inline constexpr char kNodes[] = "nodes";          // Node
 inline constexpr char kCallsites[] = "callsites";  // Callsite
 inline constexpr char kCounters[] = "counters";    // Counters, by callsite
 inline constexpr char kMarks[] = "marks";          // Mark
-inline constexpr char kNames[] = "names";          // NameRange, by frame
-inline constexpr char kFunctions[] = "functions";  // Function
+// Since 1.1, and absent where nothing has a tag.
+inline constexpr char kTags[] = "tags";                   // Tag
+inline constexpr char kTagLabels[] = "tag_labels";        // TagLabel
+inline constexpr char kCallsiteTags[] = "callsite_tags";  // CallsiteTag
+inline constexpr char kNames[] = "names";                 // NameRange, by frame
+inline constexpr char kFunctions[] = "functions";         // Function
 
 // Bytes of the strings section; not terminated.
 struct Text {
@@ -147,6 +151,30 @@ struct Counters {
   std::uint64_t freed_objects;
 };
 static_assert(sizeof(Counters) == 48);
+
+// A tag: a name and labels, one range of these per tag, in order and without
+// gaps. begun, ended: how often its scopes were.
+struct Tag {
+  Text name;
+  std::uint32_t first_label;  // index into tag_labels
+  std::uint32_t label_count;
+  std::uint64_t begun;
+  std::uint64_t ended;
+};
+static_assert(sizeof(Tag) == 32);
+
+struct TagLabel {
+  Text key;
+  Text value;
+};
+static_assert(sizeof(TagLabel) == 16);
+
+// One per callsite.
+inline constexpr std::uint32_t kUntagged = 0xffffffff;
+struct CallsiteTag {
+  std::uint32_t tag;  // index, or kUntagged
+};
+static_assert(sizeof(CallsiteTag) == 4);
 
 // A moment that was named before this snapshot was taken.
 struct Mark {

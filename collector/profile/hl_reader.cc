@@ -39,6 +39,9 @@ constexpr std::uint32_t kMaximumDepth = 1024;
 constexpr std::uint64_t kMaximumCount =
     static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
+// Sums over as many tags as a file can hold stay far from wrapping.
+constexpr std::uint64_t kMaximumScopes = std::uint64_t{1} << 62 >> 16;
+
 // Lineages of files are told from those of ledgers, which count from 1.
 std::uint64_t NextLineage() {
   static std::atomic<std::uint64_t> last{std::uint64_t{1} << 63};
@@ -88,7 +91,8 @@ class Reader {
     for (const auto step :
          {&Reader::ReadStrings, &Reader::ReadFacts, &Reader::ReadModules,
           &Reader::ReadCodes, &Reader::ReadFrames, &Reader::ReadCallsites,
-          &Reader::ReadCounters, &Reader::ReadMarks, &Reader::ReadNames}) {
+          &Reader::ReadCounters, &Reader::ReadTags, &Reader::ReadMarks,
+          &Reader::ReadNames}) {
       if (absl::Status ok = (this->*step)(); !ok.ok()) return ok;
     }
     snapshot_.tables =
@@ -305,6 +309,57 @@ class Reader {
     return fit(c.inherited_bytes, c.allocated_bytes) &&
            fit(c.inherited_objects, c.allocated_objects) &&
            c.freed_bytes <= kMaximumCount && c.freed_objects <= kMaximumCount;
+  }
+
+  absl::Status ReadTags() {
+    if (!sections_.Has(hl::kTags)) return absl::OkStatus();
+    const auto tags = sections_.Records<hl::Tag>(hl::kTags);
+    if (!tags.ok()) return tags.status();
+    const auto labels = sections_.Records<hl::TagLabel>(hl::kTagLabels);
+    if (!labels.ok()) return labels.status();
+    std::uint64_t next = 0;
+    std::uint64_t bytes = 0;
+    for (std::size_t i = 0; i < tags->size(); ++i) {
+      const hl::Tag record = (*tags)[i];
+      TagInfo& tag = tables_.tags.emplace_back();
+      bytes += record.name.size;
+      if (record.first_label != next ||
+          record.label_count > labels->size() - next ||
+          bytes > kMaximumNameBytes || !Get(record.name, &tag.name)) {
+        return sections_.Unsound("a tag's texts are not where they should be");
+      }
+      for (; next < std::uint64_t{record.first_label} + record.label_count;
+           ++next) {
+        const hl::TagLabel label = (*labels)[next];
+        TagLabel& room = tag.labels.emplace_back();
+        bytes += std::uint64_t{label.key.size} + label.value.size;
+        if (bytes > kMaximumNameBytes || !Get(label.key, &room.key) ||
+            !Get(label.value, &room.value)) {
+          return sections_.Unsound("a tag's label lies outside it");
+        }
+      }
+      if (record.begun > kMaximumScopes || record.ended > kMaximumScopes) {
+        return sections_.Unsound("a counter is larger than any can be");
+      }
+      snapshot_.scopes.push_back({record.begun, record.ended});
+    }
+    return ReadCallsiteTags();
+  }
+
+  absl::Status ReadCallsiteTags() {
+    const auto of = sections_.Records<hl::CallsiteTag>(hl::kCallsiteTags);
+    if (!of.ok()) return of.status();
+    if (of->size() != tables_.callsites.size()) {
+      return sections_.Unsound("not every callsite says what tag it has");
+    }
+    for (std::size_t i = 0; i < of->size(); ++i) {
+      const std::uint32_t tag = (*of)[i].tag;
+      if (tag != hl::kUntagged && tag >= tables_.tags.size()) {
+        return sections_.Unsound("a callsite names a tag that is not there");
+      }
+      tables_.callsites[i].tag = tag;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status ReadMarks() {

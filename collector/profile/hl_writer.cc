@@ -184,6 +184,7 @@ class Writer {
     AddCodes();
     AddCallsites();
     AddCounters();
+    AddTags();
     AddMarks();
     if (strings_.overflowed()) {
       return absl::ResourceExhaustedError(
@@ -306,6 +307,32 @@ class Writer {
                           c.freed_objects});
     }
     file_.Add(hl::kCounters, std::span(std::as_const(counters)));
+  }
+
+  void AddTags() {
+    static_assert(hl::kUntagged == kUntagged);
+    const std::vector<TagInfo>& all = snapshot_.tables->tags;
+    if (all.empty()) return;
+    std::vector<hl::Tag> tags;
+    std::vector<hl::TagLabel> labels;
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const ScopeCounts scopes =
+          i < snapshot_.scopes.size() ? snapshot_.scopes[i] : ScopeCounts();
+      tags.push_back({strings_.Add(all[i].name),
+                      static_cast<std::uint32_t>(labels.size()),
+                      static_cast<std::uint32_t>(all[i].labels.size()),
+                      scopes.begun, scopes.ended});
+      for (const TagLabel& label : all[i].labels) {
+        labels.push_back({strings_.Add(label.key), strings_.Add(label.value)});
+      }
+    }
+    std::vector<hl::CallsiteTag> of_callsites;
+    for (const CallsiteInfo& info : snapshot_.callsites()) {
+      of_callsites.push_back({info.tag});
+    }
+    file_.Add(hl::kTags, std::span(std::as_const(tags)));
+    file_.Add(hl::kTagLabels, std::span(std::as_const(labels)));
+    file_.Add(hl::kCallsiteTags, std::span(std::as_const(of_callsites)));
   }
 
   void AddMarks() {

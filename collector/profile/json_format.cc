@@ -64,6 +64,16 @@ void WriteCallsite(const Profile& profile, const ProfileSample& sample,
   json.Key("module").String(sample.name.module);
   if (!sample.name.file.empty()) json.Key("file").String(sample.name.file);
   if (sample.name.line != 0) json.Key("line").Int(sample.name.line);
+  if (sample.tag != nullptr) {
+    json.Key("tag").String(sample.tag->name);
+    if (!sample.tag->labels.empty()) {
+      json.Key("tag_labels").Begin('{');
+      for (const TagLabel& label : sample.tag->labels) {
+        json.Key(label.key).String(label.value);
+      }
+      json.End('}');
+    }
+  }
   json.Key("values");
   WriteValues(sample.values, json);
   if (profile.is_difference) {

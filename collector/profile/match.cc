@@ -100,9 +100,12 @@ std::vector<MatchedCallsite> MatchCallsites(std::span<const Profile> profiles,
                                             MatchedBy matched_by) {
   const PcNumbers numbers(profiles, matched_by);
   const auto key_of = [&](std::size_t index, const ProfileSample& sample) {
-    if (matched_by == MatchedBy::kFingerprints) return sample.callsite;
-    return absl::StrCat(sample.overflow ? "o" : "", sample.cut ? "c" : "", "|",
-                        numbers.StackKey(profiles[index], index, sample));
+    // A line feed ends it: what follows may hold anything.
+    const std::string tag =
+        sample.tag == nullptr ? "\n" : "t" + sample.tag->Text() + "\n";
+    if (matched_by == MatchedBy::kFingerprints) return tag + sample.callsite;
+    return absl::StrCat(tag, sample.overflow ? "o" : "", sample.cut ? "c" : "",
+                        "|", numbers.StackKey(profiles[index], index, sample));
   };
   std::vector<MatchedCallsite> matched;
   absl::flat_hash_map<std::string, std::size_t> known;

@@ -225,14 +225,27 @@ class PprofWriter {
     const std::array<std::int64_t, 4> values = {
         from.values.allocated_objects, from.values.allocated_bytes,
         from.values.live_objects, from.values.live_bytes};
-    ProtobufWriter label;
-    label.AddInt(kKey, Number("callsite"));
-    label.AddInt(kText, Number(from.callsite));
     ProtobufWriter sample;
     sample.AddPacked(kLocationIds, std::span<const std::uint64_t>(locations));
     sample.AddPacked(kValues, std::span<const std::int64_t>(values));
-    sample.AddMessage(kLabel, label);
+    AddLabel("callsite", from.callsite, sample);
+    if (from.tag != nullptr) {
+      AddLabel("tag", from.tag->name, sample);
+      for (const TagLabel& label : from.tag->labels) {
+        // Labels of ours have these names.
+        const bool taken = label.key == "callsite" || label.key == "tag";
+        AddLabel((taken ? "tag_" : "") + label.key, label.value, sample);
+      }
+    }
     out_.AddMessage(kSample, sample);
+  }
+
+  void AddLabel(std::string_view key, std::string_view text,
+                ProtobufWriter& sample) {
+    ProtobufWriter label;
+    label.AddInt(kKey, Number(key));
+    label.AddInt(kText, Number(text));
+    sample.AddMessage(kLabel, label);
   }
 
   void AddFacts() {

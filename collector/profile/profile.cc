@@ -172,6 +172,10 @@ Profile MakeProfile(const std::shared_ptr<const LedgerSnapshot>& snapshot,
     frame_hashes.push_back(HashFrame(resolved.back()));
   }
 
+  std::vector<std::shared_ptr<const TagInfo>> tags;
+  for (const TagInfo& tag : snapshot->tables->tags) {
+    tags.push_back(std::make_shared<const TagInfo>(tag));
+  }
   const auto callsites = snapshot->callsites();
   profile.samples.reserve(callsites.size());
   std::vector<FrameHash> scratch;
@@ -189,6 +193,7 @@ Profile MakeProfile(const std::shared_ptr<const LedgerSnapshot>& snapshot,
     sample.cut = callsite.cut;
     sample.inherited = callsite.inherited;
     sample.overflow = callsite.overflow;
+    if (callsite.tag < tags.size()) sample.tag = tags[callsite.tag];
     profile.totals += sample.values;
   }
   return profile;

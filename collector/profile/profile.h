@@ -82,6 +82,7 @@ struct ProfileSample {
   std::uint32_t stack_size = 0;
   ProfileValues values;  // of a difference: after - before
   ProfileValues before;  // of a difference: at its start; else zero
+  std::shared_ptr<const TagInfo> tag;  // null where it has none
   // As in CallsiteInfo.
   bool truncated = false;
   bool incomplete = false;

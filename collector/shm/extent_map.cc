@@ -32,6 +32,10 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::LiveLeakCell>;
     case ExtentKind::kCodes:
       return kPagesOf<ledger::CodeRecord>;
+    case ExtentKind::kTags:
+      return kPagesOf<ledger::TagRecord>;
+    case ExtentKind::kScopes:
+      return kPagesOf<ledger::ScopeCell>;
     case ExtentKind::kNone:
       break;
   }
@@ -58,8 +62,9 @@ ExtentView Decode(std::uint64_t first, std::uint64_t second,
 
 // Each chunk takes an extent, so there are no more chunks than extents.
 bool Sound(const ExtentView& extent, std::uint32_t file_pages) {
-  const std::uint32_t owners =
-      extent.kind == ExtentKind::kCounters ? ledger::kShardCount : 1;
+  const bool of_shard = extent.kind == ExtentKind::kCounters ||
+                        extent.kind == ExtentKind::kScopes;
+  const std::uint32_t owners = of_shard ? ledger::kShardCount : 1;
   return extent.pages == PagesOf(extent.kind) && extent.owner < owners &&
          extent.chunk < ledger::kExtentCapacity &&
          extent.page >= ledger::kFirstDataPage && extent.page < file_pages &&

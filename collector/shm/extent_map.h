@@ -17,7 +17,7 @@ namespace heapledger::collector {
 // One extent as copied.
 struct ExtentView {
   ledger::ExtentKind kind = ledger::ExtentKind::kNone;
-  std::uint32_t owner = 0;  // shard of counters
+  std::uint32_t owner = 0;  // shard of counters or scopes
   std::uint32_t chunk = 0;
   std::uint32_t page = 0;
   std::uint32_t pages = 0;

@@ -19,6 +19,7 @@
 #include "collector/shm/mapped_ledger.h"
 #include "collector/shm/request_decoder.h"
 #include "collector/shm/table_builder.h"
+#include "collector/shm/tag_reader.h"
 #include "heapledger/ledger/layout.h"
 
 namespace heapledger::collector {
@@ -214,14 +215,18 @@ class LedgerReader::Impl {
     absl::Status ok = leaks.Read();
     CounterSums sums(*file_);
     if (ok.ok()) ok = sums.Read();
+    ScopeSums scopes(*file_);
+    if (ok.ok()) ok = scopes.Read();
     if (ok.ok()) ok = builder_->Update(*file_);
     if (!ok.ok()) return ok;
+    if (scopes.has_other()) builder_->OtherTagIndex();
     snapshot.taken_monotonic_ns = ClockNs(CLOCK_MONOTONIC);
     snapshot.taken_realtime_ns = ClockNs(CLOCK_REALTIME);
     snapshot.corrupt_records = sums.corrupt();
     Book(sums.chunks(), snapshot);
     snapshot.corrupt_records += builder_->corrupt_records();
     leaks.Book(builder_->index_of_callsite(), snapshot);
+    scopes.Book(builder_->index_of_tag(), snapshot);
     if (ok = FinishHeader(snapshot); !ok.ok()) return ok;
     return snapshot;
   }

@@ -64,6 +64,9 @@ constexpr DegradedWords kDegradedWords[] = {
     {"stack_doubt", "stacks differed from a plain walk (checking build)"},
     {"codes_full",
      "Python frames have no names: the ledger had no room for them"},
+    {"tags_full",
+     "tags were counted as _other: tag ids, or room for tags, were used up"},
+    {"tag_cut", "the text of a tag was too long, or had too many labels"},
 };
 static_assert(std::size(kDegradedWords) ==
               static_cast<std::size_t>(Degraded::kCount));
@@ -244,6 +247,19 @@ HeapCounters& HeapCounters::operator-=(const HeapCounters& other) {
   freed_bytes -= other.freed_bytes;
   freed_objects -= other.freed_objects;
   return *this;
+}
+
+std::string TagInfo::Text() const {
+  if (labels.size() == 1 && labels[0].key == name) {
+    return absl::StrCat(name, "=", labels[0].value);
+  }
+  if (labels.empty()) return name;
+  std::string text = name;
+  for (const TagLabel& label : labels) {
+    absl::StrAppend(&text, &label == labels.data() ? "{" : ",", label.key, "=",
+                    label.value);
+  }
+  return text + "}";
 }
 
 std::string BuildIdHex(std::string_view build_id) {

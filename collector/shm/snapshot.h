@@ -11,8 +11,8 @@
 //  (1) LedgerSnapshot::totals is the sum of the counters of all callsites, of
 //      estimates too: each block is booked with one weight, in and out.
 //  (2) freed <= inherited + allocated, per callsite and in total.
-//  (3) Frame, module and callsite indexes stay valid in later snapshots of the
-//      same lineage: tables only grow at their end.
+//  (3) Frame, module, callsite and tag indexes stay valid in later snapshots
+//      of the same lineage: tables only grow at their end.
 #pragma once
 
 #include <array>
@@ -199,18 +199,58 @@ inline constexpr std::uint64_t kPythonPcMark = std::uint64_t{1} << 62;
 [[nodiscard]] constexpr std::uint32_t LineOfPythonPc(std::uint64_t pc) {
   return static_cast<std::uint32_t>(pc) & 0x3fffffU;
 }
+// What a program, or a rule of the user, calls a part of its work. Texts are
+// whatever they were given as.
+struct TagLabel {
+  std::string key;
+  std::string value;
+  friend bool operator==(const TagLabel&, const TagLabel&) = default;
+};
+
+struct TagInfo {
+  std::string name;
+  std::vector<TagLabel> labels;
+
+  // "request{route=/cart,tenant=acme}"; "tenant=acme" where the one label has
+  // the tag's name.
+  [[nodiscard]] std::string Text() const;
+  friend bool operator==(const TagInfo&, const TagInfo&) = default;
+};
+
+inline constexpr std::uint32_t kUntagged =
+    std::numeric_limits<std::uint32_t>::max();
+// The names of what has no tag, and of what had no room to be told apart.
+inline constexpr std::string_view kUntaggedName = "_untagged";
+inline constexpr std::string_view kOtherTagName = "_other";
+
+// Scopes of a tag, and other things that live for a time, since the start.
+struct ScopeCounts {
+  std::uint64_t begun = 0;
+  std::uint64_t ended = 0;
+
+  [[nodiscard]] std::uint64_t open() const {
+    return begun > ended ? begun - ended : 0;
+  }
+  ScopeCounts& operator+=(const ScopeCounts& other) {
+    begun += other.begun;
+    ended += other.ended;
+    return *this;
+  }
+  friend bool operator==(const ScopeCounts&, const ScopeCounts&) = default;
+};
 
 struct CallsiteInfo {
   std::uint32_t id = 0;  // in the ledger; the first where records were merged
   std::uint32_t depth = 0;
   std::uint32_t stack_begin = 0;  // see SnapshotTables::stacks
   std::uint32_t stack_size = 0;
-  bool truncated = false;    // outer frames are missing
-  bool incomplete = false;   // the walk met a frame that it could not pass
-  bool caller_only = false;  // only the return address was taken
-  bool inherited = false;    // blocks that were live at the fork
-  bool overflow = false;     // stands for all that found no callsite
-  bool cut = false;          // adaptive depth left the outer frames out
+  bool truncated = false;         // outer frames are missing
+  bool incomplete = false;        // the walk met a frame that it could not pass
+  bool caller_only = false;       // only the return address was taken
+  bool inherited = false;         // blocks that were live at the fork
+  bool overflow = false;          // stands for all that found no callsite
+  bool cut = false;               // adaptive depth left the outer frames out
+  std::uint32_t tag = kUntagged;  // index into tags
   std::uint64_t first_seen_monotonic_ns = 0;  // 0 where not taken
 };
 
@@ -220,6 +260,7 @@ struct SnapshotTables {
   std::vector<FrameInfo> frames;
   std::vector<CodeInfo> codes;
   std::vector<CallsiteInfo> callsites;
+  std::vector<TagInfo> tags;
   std::vector<std::uint32_t>
       stacks;  // frame indexes, each stack innermost first
 };
@@ -277,6 +318,7 @@ struct LedgerSnapshot {
 
   std::shared_ptr<const SnapshotTables> tables;
   std::vector<HeapCounters> counters;  // by callsite index
+  std::vector<ScopeCounts> scopes;     // by tag index; may be shorter
   HeapCounters totals;
   HeapCounters cut;  // the part of totals in callsites that are cut
   std::uint64_t peak_live_bytes = 0;

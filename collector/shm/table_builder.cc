@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/hash/hash.h"
+#include "collector/shm/tag_reader.h"
 #include "heapledger/ledger/layout.h"
 
 namespace heapledger::collector {
@@ -44,7 +45,7 @@ std::string TextOf(std::span<const std::uint64_t> record, std::size_t offset,
 bool SameKind(const CallsiteInfo& a, const CallsiteInfo& b) {
   return a.truncated == b.truncated && a.incomplete == b.incomplete &&
          a.caller_only == b.caller_only && a.inherited == b.inherited &&
-         a.overflow == b.overflow && a.cut == b.cut;
+         a.overflow == b.overflow && a.cut == b.cut && a.tag == b.tag;
 }
 
 CallsiteInfo DecodeCallsite(std::uint32_t id,
@@ -59,6 +60,8 @@ CallsiteInfo DecodeCallsite(std::uint32_t id,
   info.inherited = (flags & ledger::kCallsiteInherited) != 0;
   info.overflow = (flags & ledger::kCallsiteOverflow) != 0;
   info.cut = (flags & ledger::kCallsiteCut) != 0;
+  // As its id, until AddCallsite().
+  info.tag = LoadField<std::uint16_t>(record, offsetof(CallsiteRecord, tag));
   info.first_seen_monotonic_ns = LoadField<std::uint64_t>(
       record, offsetof(CallsiteRecord, first_seen_monotonic_ns));
   return info;
@@ -102,6 +105,7 @@ absl::Status TableBuilder::Update(const MappedLedger& file) {
   extents_ = *std::move(extents);
   if (absl::Status ok = ReadModules(file); !ok.ok()) return ok;
   if (absl::Status ok = codes_.Update(file, extents_); !ok.ok()) return ok;
+  if (absl::Status ok = ReadTags(file); !ok.ok()) return ok;
   for (NewCallsite& callsite : fresh) {
     absl::Status ok = AddCallsite(file, callsite);
     if (!ok.ok()) return ok;
@@ -228,6 +232,7 @@ absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
   }
   CallsiteInfo& info = callsite.info;
   info.depth = static_cast<std::uint32_t>(stack.size());
+  info.tag = TagIndex(info.tag);
   const std::uint64_t hash = absl::Hash<std::vector<std::uint32_t>>{}(stack);
   std::uint32_t& latest =
       callsite_by_hash_.try_emplace(hash, kNone).first->second;
@@ -258,6 +263,29 @@ absl::Status TableBuilder::AddCallsite(const MappedLedger& file,
   same_hash_.push_back(latest);
   latest = index;
   return absl::OkStatus();
+}
+
+absl::Status TableBuilder::ReadTags(const MappedLedger& file) {
+  const auto fresh = ReadNewTags(file, extents_, index_of_tag_);
+  if (!fresh.ok()) return fresh.status();
+  for (const auto& [id, tag] : *fresh) {
+    index_of_tag_[id] = static_cast<std::uint32_t>(tables_->tags.size());
+    Mutable().tags.push_back(tag);
+  }
+  return absl::OkStatus();
+}
+
+std::uint32_t TableBuilder::TagIndex(std::uint32_t id) {
+  if (id == ledger::kNoTag) return kUntagged;
+  const auto known = index_of_tag_.find(id);
+  return known == index_of_tag_.end() ? OtherTagIndex() : known->second;
+}
+
+std::uint32_t TableBuilder::OtherTagIndex() {
+  const auto [place, added] = index_of_tag_.try_emplace(
+      ledger::kOtherTag, static_cast<std::uint32_t>(tables_->tags.size()));
+  if (added) Mutable().tags.push_back({std::string(kOtherTagName), {}});
+  return place->second;
 }
 
 // Where a scan at exit is asked for, the shim stands between libc and main.

@@ -47,6 +47,13 @@ class TableBuilder {
   [[nodiscard]] std::uint64_t corrupt_records() const {
     return corrupt_ + codes_.corrupt_records();
   }
+  // The tag of what had no room for one of its own, or whose own is not there.
+  std::uint32_t OtherTagIndex();
+  // Tag id -> index into tables()->tags.
+  [[nodiscard]] const absl::flat_hash_map<std::uint32_t, std::uint32_t>&
+  index_of_tag() const {
+    return index_of_tag_;
+  }
   // A number that no other builder of this process has.
   [[nodiscard]] std::uint64_t lineage() const { return lineage_; }
 
@@ -71,6 +78,8 @@ class TableBuilder {
   absl::Status ReadModules(const MappedLedger& file);
   void LearnModule(std::uint32_t id, std::span<const std::uint64_t> record);
   absl::Status AddCallsite(const MappedLedger& file, NewCallsite callsite);
+  absl::Status ReadTags(const MappedLedger& file);
+  std::uint32_t TagIndex(std::uint32_t id);
   [[nodiscard]] bool IsShim(std::uint32_t frame) const;
   absl::Status WalkStack(const MappedLedger& file, std::uint32_t node,
                          std::vector<std::uint32_t>* frames);
@@ -107,6 +116,7 @@ class TableBuilder {
   ChunkCache frames_;  // the same
   absl::flat_hash_map<std::uint32_t, Words> module_chunks_;  // by page
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_module_;
+  absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_tag_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_frame_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> index_of_callsite_;
   absl::flat_hash_map<std::uint32_t, std::uint32_t> known_in_chunk_;

@@ -8,5 +8,6 @@
 #define HEAPLEDGER_HEAPLEDGER_H_
 
 #include "heapledger/pressure.h"
+#include "heapledger/tags.h"
 
 #endif /* HEAPLEDGER_HEAPLEDGER_H_ */

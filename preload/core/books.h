@@ -25,6 +25,7 @@
 #include "preload/core/object_map.h"
 #include "preload/core/shard.h"
 #include "preload/core/shard_pool.h"
+#include "preload/core/tag_table.h"
 #include "preload/core/thread_pool.h"
 #include "preload/core/thread_state.h"
 
@@ -43,6 +44,7 @@ class Books {
     file_.Open(env, ledger_base, cap_bytes);
     file_.header().control.store(ledger::kModuleChange,
                                  std::memory_order_relaxed);
+    tags_.Open();
     return callsites_.Open(*env_, file_, first_callsite);
   }
 
@@ -268,6 +270,15 @@ class Books {
     BeginGeneration();
   }
 
+  // Counts a scope, or another thing that lives for a time, as begun or ended.
+  // REQUIRES: tag < kMaxTags.
+  void CountBegun(const ThreadState* state, std::uint32_t tag) {
+    CountScope(state, tag, &ledger::ScopeCell::begun);
+  }
+  void CountEnded(const ThreadState* state, std::uint32_t tag) {
+    CountScope(state, tag, &ledger::ScopeCell::ended);
+  }
+
   // Books the blocks that a forked child found live in its copy of the heap.
   // `parent` is the parent's books, as copied by the fork.
   // REQUIRES: one thread; the callsite ids below first_callsite are the
@@ -301,6 +312,8 @@ class Books {
   CallsiteTable& callsites() { return callsites_; }
   const CallsiteTable& callsites() const { return callsites_; }
   CodeTable& codes() { return codes_; }
+  TagTable& tags() { return tags_; }
+  const TagTable& tags() const { return tags_; }
   ObjectMap& objects() { return objects_; }
   void set_objects(const ObjectMap& objects) { objects_ = objects; }
 
@@ -339,6 +352,29 @@ class Books {
     return state->own_counters->Ensure(file_, callsite, state->shard);
   }
 
+  void CountScope(const ThreadState* state, std::uint32_t tag,
+                  ledger::AtomicU64 ledger::ScopeCell::*counter) {
+    const std::uint32_t shard = state == nullptr ? 0 : state->shard;
+    ledger::ScopeCell* cell = scopes_[shard].At(tag);
+    if (cell == nullptr) [[unlikely]] {
+      cell = AddScope(shard, tag);
+      if (cell == nullptr) return;
+    }
+    if (ShardPool::IsShared(shard)) {
+      AddTo<ShardKind::kShared>(cell->*counter, 1);
+    } else {
+      AddTo<ShardKind::kOwned>(cell->*counter, 1);
+    }
+  }
+
+  // A scope that is not counted says so; its tag holds all the same.
+  [[gnu::noinline]] ledger::ScopeCell* AddScope(std::uint32_t shard,
+                                                std::uint32_t tag) {
+    ledger::ScopeCell* const cell = scopes_[shard].Ensure(file_, tag, shard);
+    if (cell == nullptr) file_.CountDegraded(ledger::Degraded::kLedgerFull);
+    return cell;
+  }
+
   // An account that all threads share, in the thread's shard if it has one
   // there, else in shard 0, else the overflow callsite's, which always exists;
   // `callsite` follows.
@@ -368,6 +404,11 @@ class Books {
   CodeTable codes_;
   CallsiteTable::Counters counters_[ledger::kShardCount];
   CallsiteTable::Counters no_counters_;
+  TagTable tags_;
+  using Scopes = ChunkedTable<ledger::ScopeCell,
+                              ledger::kMaxTags /
+                                  ledger::kRecordsPerChunk<ledger::ScopeCell>>;
+  Scopes scopes_[ledger::kShardCount];
   ShardPool shards_;
 };
 

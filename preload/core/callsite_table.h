@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stacks -> callsite ids: an index by the hash of the whole stack (64 bits,
-// compared in full), which is what a known stack costs: one look-up. A new one
-// is written down as a path in a tree: parent stack, frame. Stacks of one
-// thread share their outer parts by what the caller remembers of the last one,
-// others by hints: a path may be there twice, which costs its bytes and
+// Stacks, each under a tag, -> callsite ids: an index by the hash of both (64
+// bits, compared in full), which is what a known stack costs: one look-up. A
+// new one is written down as a path in a tree: parent stack, frame. Stacks of
+// one thread share their outer parts by what the caller remembers of the last
+// one, others by hints: a path may be there twice, which costs its bytes and
 // nothing else, as a stack is known by its hash and not by its place.
 //
 // Thread safety: any thread and signal handlers, no locks.
@@ -24,18 +24,24 @@
 
 namespace heapledger::preload {
 
+// A tag beside the flags of a callsite: in the upper half of their word, so
+// that a stack without one is what it is without tags.
+inline constexpr std::uint32_t kTagShift = 16;
+static_assert(ledger::kCallsiteIgnored < 1U << kTagShift);
+constexpr std::uint32_t TagBits(std::uint32_t tag) { return tag << kTagShift; }
+
 // A walked stack. Frames innermost first; bit 63 of a frame marks a pc that is
 // the interrupted instruction itself (see ledger::kFramePcIsExact), bit 62 a
 // place in Python code (ledger::PythonWord).
 struct StackView {
   const std::uint64_t* frames = nullptr;
   std::uint32_t depth = 0;
-  std::uint32_t flags = 0;  // ledger::CallsiteFlag
+  std::uint32_t flags = 0;  // ledger::CallsiteFlag and TagBits()
 
   static constexpr std::uint64_t kExactPc = std::uint64_t{1} << 63;
 };
 
-// What tells a stack from others, but for its frames.
+// What tells a stack from others, but for its frames; flags as in StackView.
 struct StackKey {
   std::uint64_t hash = 0;
   std::uint32_t depth = 0;
@@ -152,14 +158,15 @@ class CallsiteTable {
     modules_.Refresh(env, file);
   }
 
-  // Reads a stack back, innermost first, into room for `capacity` frames.
-  // Returns its depth. Bounded and safe on a ledger that was scribbled over.
+  // Reads a stack back, innermost first, into room for `capacity` frames, with
+  // its flags and tag as in StackView. Returns its depth. Bounded and safe on a
+  // ledger that was scribbled over.
   std::uint32_t Read(std::uint32_t id, std::uint64_t* frames,
                      std::uint32_t capacity, std::uint32_t* flags) const {
     const ledger::CallsiteRecord* const record = callsites_.At(id);
     *flags = 0;
     if (record == nullptr) return 0;
-    *flags = record->flags;
+    *flags = record->flags | TagBits(record->tag);
     std::uint32_t depth = 0;
     for (std::uint32_t node = record->node; node != 0 && depth < capacity;) {
       const ledger::StackNode* const step = nodes_.At(node);
@@ -310,8 +317,9 @@ class CallsiteTable {
     ledger::CallsiteRecord* const record = callsites_.Ensure(file, id);
     if (record == nullptr) return false;
     record->node = node;
-    record->flags = flags;
-    record->depth = depth;
+    record->flags = flags & ((1U << kTagShift) - 1);
+    record->depth = static_cast<std::uint16_t>(depth);
+    record->tag = static_cast<std::uint16_t>(flags >> kTagShift);
     record->first_seen_monotonic_ns = env.NowNs();
     record->published.store(1, std::memory_order_release);
     return true;

@@ -81,11 +81,13 @@ class Governor {
 
   // `generation`: of the modules (see Books). After a dlclose the same
   // addresses may be other code: other keys then, which inherit no callsite.
+  // `tag`: likewise, a stack under another tag is another callsite; 0: none.
   static std::uint64_t KeyOf(std::uint64_t pc, std::uint64_t caller_pc,
-                             std::uint32_t generation) {
+                             std::uint32_t generation, std::uint32_t tag) {
     // Above the bits of an address. And 0 is no key.
-    const std::uint64_t tag = std::uint64_t{generation} << 47;
-    return Mix(pc ^ tag, caller_pc) | 1;
+    const std::uint64_t above = std::uint64_t{generation} << 47;
+    const std::uint64_t key = Mix(pc ^ above, caller_pc);
+    return (tag == 0 ? key : Mix(key, tag)) | 1;
   }
 
   // `over_budget`: stacks cost this thread more than they may. Nothing is cut

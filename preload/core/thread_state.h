@@ -16,6 +16,7 @@
 #include "preload/core/governor.h"
 #include "preload/core/object_map.h"
 #include "preload/core/shard_pool.h"
+#include "preload/core/tag_scopes.h"
 #include "preload/unwind/incremental_walk.h"
 #include "preload/unwind/last_stack.h"
 #include "preload/unwind/stack_memo.h"
@@ -78,10 +79,15 @@ struct ThreadState {
   std::uint32_t index = 0;  // in the pool, for ever
 
   ReentryGuard guard;
-  std::uint64_t attention = 0;    // Books::attention() of what is remembered
+  // Books::attention() as it was when the thread last followed it. Something
+  // else makes the next call look what it has to follow first.
+  std::uint64_t attention = 0;
+  std::uint64_t remembered = 0;   // Books::attention() of what is remembered
   std::uint32_t exit_rounds = 0;  // of pthread key destructors
   // What is known of this thread's own stack: readable from low to high.
   unwind::StackBounds stack;
+
+  TagScopes scopes;
 
   ByteSampler sampler;  // sampled mode
   CostMeter cost;       // adaptive depth
@@ -104,6 +110,9 @@ struct ThreadState {
   std::uint64_t CurrentAttention() const {
     return control->load(std::memory_order_acquire);
   }
+
+  // Has the next call look at what the thread has to follow.
+  void CallAttention() { attention = 0; }
 
   // Drops what depends on rules and modules.
   void ForgetStacks() {

@@ -17,6 +17,10 @@
 // A stack is kept when it misses twice in a row in its place, so that stacks
 // that change all the time cost a compare, not a copy.
 //
+// Ids are those of stacks under one tag, that which holds now; entries of
+// others stay for when theirs does again. Only the shortest way to an entry,
+// which asks for no tag, is forgotten when it changes.
+//
 // Lies in zeroed memory on which no constructor runs, one per thread.
 //
 // Thread safety: as for LastStack; an entry's pc is cleared while it changes.
@@ -58,7 +62,7 @@ class StackMemo {
       return 0;
     const std::uint32_t place = Place(caller);
     const Entry& entry = entries_[place];
-    if (!entry.IsAt(caller)) return 0;
+    if (!entry.IsAt(caller) || entry.tag != tag_) return 0;
     const std::uint32_t id = entry.IdOf(caller);
     if (id != 0) {
       last_[LastOf(caller)] = static_cast<std::uint32_t>(place * sizeof(Entry));
@@ -81,12 +85,23 @@ class StackMemo {
       pc = next.pc;
     }
     Entry& entry = entries_[Place(caller)];
-    const std::uint64_t candidate = caller.rsp ^ id;
+    const auto candidate = static_cast<std::uint32_t>(caller.rsp) ^ id;
     if (entry.candidate != candidate) {
       entry.candidate = candidate;
       return;
     }
     Keep(entry, caller, stack, id);
+  }
+
+  // The tag that stacks are found and kept under.
+  [[nodiscard]] std::uint32_t tag() const { return tag_; }
+
+  void SwitchTo(std::uint32_t tag) {
+    if (tag == tag_) return;
+    for (std::uint32_t& last : last_) last = 0;
+    // Last: whoever interrupts this and finds the old tag starts anew.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    tag_ = tag;
   }
 
   void Forget() {
@@ -122,7 +137,8 @@ class StackMemo {
     std::uint64_t pc;  // 0: empty
     std::uint64_t rsp;
     std::uint64_t rbp;
-    std::uint64_t candidate;
+    std::uint32_t candidate;
+    std::uint32_t tag;
     std::uint32_t id;
     std::uint16_t group_bytes;  // at least one group
     std::uint16_t needs_rbp;
@@ -169,7 +185,7 @@ class StackMemo {
   }
 
   [[nodiscard]] std::uint32_t Place(const Registers& caller) const {
-    std::uint64_t key = caller.pc ^ caller.rsp << 20;
+    std::uint64_t key = caller.pc ^ caller.rsp << 20 ^ std::uint64_t{tag_} << 8;
     std::uint64_t at = caller.rsp;
     std::uint64_t pc = caller.pc;
     for (const auto& hints : hints_) {
@@ -177,12 +193,12 @@ class StackMemo {
       pc = IsOnStack(at) ? LoadStackWord(at) : 0;
       key = (key ^ pc) * 0x9e3779b97f4a7c15ULL;
     }
-    return static_cast<std::uint32_t>(key >> 56);
+    return static_cast<std::uint32_t>(key >> 56) + 1;
   }
   static_assert(kEntries == 256);
 
-  [[gnu::noinline]] static void Keep(Entry& entry, const Registers& caller,
-                                     const LastStack& stack, std::uint32_t id) {
+  [[gnu::noinline]] void Keep(Entry& entry, const Registers& caller,
+                              const LastStack& stack, std::uint32_t id) const {
     const FrameFacts& innermost = stack.facts[stack.top];
     const std::uint32_t words =
         stack.top - stack.first_word + innermost.links.extras;
@@ -212,6 +228,7 @@ class StackMemo {
     entry.rsp = caller.rsp;
     entry.rbp = caller.rbp;
     entry.id = id;
+    entry.tag = tag_;
     entry.group_bytes =
         static_cast<std::uint16_t>(count / Group::kWords * sizeof(Group));
     entry.needs_rbp = innermost.links.needs_rbp;
@@ -221,10 +238,12 @@ class StackMemo {
 
   std::uint64_t low_;
   std::uint64_t words_span_;
+  std::uint32_t tag_;
   std::uint8_t hints_[kHintLevels][kHints];
-  // The entry that a caller's state had last, in bytes from the first.
+  // The entry that a caller's state had last, in bytes from the first, which
+  // stays empty.
   std::uint32_t last_[256];
-  Entry entries_[kEntries];
+  Entry entries_[kEntries + 1];
 };
 
 }  // namespace heapledger::preload::unwind

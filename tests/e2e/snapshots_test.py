@@ -377,7 +377,7 @@ class SnapshotsTest(harness.ShimTest):
     def test_says_what_the_ledger_cannot_tell(self):
         process = self.waiting("planted_leaks")
         self.step(process)
-        for by in ("thread", "size", "tag"):
+        for by in ("thread", "size"):
             refused = self.heapledger("report", process.pid, "--by", by,
                                       status=2)
             self.assertIn(b"the ledger cannot tell", refused.stderr)

@@ -40,6 +40,10 @@ LedgerBuilder& SoundLedger() {
       builder->Free(callsite, i + 1, 10 * i, i);
       builder->leak(callsite).direct_bytes = i;
     }
+    const auto tag = builder->AddTag("tenant", "tenant", "acme");
+    builder->callsite(ledger::kFirstCallsite).tag =
+        static_cast<std::uint16_t>(tag);
+    builder->scope(tag, 2).begun = 3;
     builder->header().scan.state =
         static_cast<std::uint32_t>(ledger::ScanState::kComplete);
     return builder;

@@ -98,6 +98,29 @@ ledger::LeakCell& LedgerBuilder::leak(std::uint32_t callsite) {
   return At<ledger::LeakCell>(callsite);
 }
 
+ledger::TagRecord& LedgerBuilder::tag(std::uint32_t id) {
+  return At<ledger::TagRecord>(id);
+}
+
+ledger::ScopeCell& LedgerBuilder::scope(std::uint32_t tag_id,
+                                        std::uint32_t shard_id) {
+  return At<ledger::ScopeCell>(tag_id, shard_id);
+}
+
+std::uint32_t LedgerBuilder::AddTag(std::string_view name, std::string_view key,
+                                    std::string_view value) {
+  const std::uint32_t id = next_tag_++;
+  ledger::TagRecord& t = tag(id);
+  std::memcpy(t.name, name.data(), name.size());
+  if (!key.empty()) {
+    t.label_count = 1;
+    std::memcpy(t.labels[0].key, key.data(), key.size());
+    std::memcpy(t.labels[0].value, value.data(), value.size());
+  }
+  t.published = 1;
+  return id;
+}
+
 std::uint32_t LedgerBuilder::AddModule(std::string_view path,
                                        std::uint64_t load_bias,
                                        std::string_view build_id) {

@@ -44,6 +44,11 @@ class LedgerBuilder {
             std::uint64_t objects);
   ledger::CounterCell& cell(std::uint32_t callsite, std::uint32_t shard);
   ledger::LeakCell& leak(std::uint32_t callsite);
+  // Ids are given out from kFirstTag.
+  std::uint32_t AddTag(std::string_view name, std::string_view key = "",
+                       std::string_view value = "");
+  ledger::TagRecord& tag(std::uint32_t id);
+  ledger::ScopeCell& scope(std::uint32_t tag, std::uint32_t shard);
 
   ledger::StackNode& node(std::uint32_t id);
   ledger::FrameRecord& frame(std::uint32_t id);
@@ -69,6 +74,7 @@ class LedgerBuilder {
   std::uint32_t last_code_ = 0;
   std::vector<std::uint64_t> words_;
   std::byte* bytes_;
+  std::uint32_t next_tag_ = ledger::kFirstTag;
   // (kind, owner, chunk) -> first page
   std::map<std::tuple<ledger::ExtentKind, std::uint32_t, std::uint32_t>,
            std::uint32_t>

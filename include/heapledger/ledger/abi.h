@@ -46,6 +46,17 @@ inline constexpr std::uint32_t kNoCallsite = 0;
 inline constexpr std::uint32_t kOverflowCallsite = 1;
 inline constexpr std::uint32_t kFirstCallsite = 2;
 
+// Tag ids. Id 0 means "no tag"; id 1 takes what no tag could be made for.
+inline constexpr std::uint32_t kMaxTags = 4096;
+inline constexpr std::uint32_t kNoTag = 0;
+inline constexpr std::uint32_t kOtherTag = 1;
+inline constexpr std::uint32_t kFirstTag = 2;
+// What a tag may say of itself; longer texts are cut.
+inline constexpr std::uint32_t kMaxTagLabels = 4;
+inline constexpr std::uint32_t kTagNameBytes = 64;
+inline constexpr std::uint32_t kTagKeyBytes = 32;
+inline constexpr std::uint32_t kTagValueBytes = 64;
+
 // Deepest stack that --max-depth accepts; deeper ones are cut and say so.
 inline constexpr std::uint32_t kMaxStackDepth = 512;
 inline constexpr std::uint32_t kDefaultStackDepth = 128;

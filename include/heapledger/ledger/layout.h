@@ -12,8 +12,9 @@
 //
 // Publication: a record is written whole and then made reachable by one release
 // store: an Extent by `kind_owner`, a FrameRecord by `pc`, a StackNode by its
-// single word, a CallsiteRecord by `node`, a ModuleRecord by `state`. A reader
-// loads that word with acquire and treats zero as "not there yet".
+// single word, a CallsiteRecord by `node`, a ModuleRecord by `state`, a
+// TagRecord by `published`. A reader loads that word with acquire and treats
+// zero as "not there yet".
 //
 // Counters (CounterCell): allocated and freed only grow. Live = allocated −
 // freed, and only the sum over shards means something, as a block may be freed
@@ -179,6 +180,8 @@ enum class ExtentKind : std::uint8_t {
   kLeaks = 6,
   kLiveLeaks = 7,
   kCodes = 8,
+  kTags = 9,
+  kScopes = 10,
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
@@ -307,15 +310,41 @@ enum CallsiteFlag : std::uint32_t {
   kCallsiteIgnored = 64,    // blocks that are no leak by the program's own word
 };
 
-// A distinct stack that allocates: the unit of accounts.
+// A distinct stack that allocates, under one tag: the unit of accounts.
 struct CallsiteRecord {
   AtomicU32 published;  // 1 once the rest is written
   std::uint32_t node;   // innermost frame's node; 0 for the empty stack
   std::uint32_t flags;  // CallsiteFlag
-  std::uint32_t depth;
+  std::uint16_t depth;
+  std::uint16_t tag;                      // id of a TagRecord, or kNoTag
   std::uint64_t first_seen_monotonic_ns;  // 0 where not taken
 };
 static_assert(sizeof(CallsiteRecord) == 24);
+static_assert(kMaxStackDepth <= 0xffff && kMaxTags <= 0x10000);
+
+// What the program calls a part of its work: a name and labels, in the bytes
+// that it gave, each ended by a zero where it is shorter than its room.
+struct TagRecord {
+  AtomicU32 published;  // 1 once the rest is written
+  std::uint32_t label_count;
+  std::uint64_t reserved;
+  char name[kTagNameBytes];
+  struct Label {
+    char key[kTagKeyBytes];
+    char value[kTagValueBytes];
+  } labels[kMaxTagLabels];
+  std::uint64_t reserved_too[6];
+};
+static_assert(sizeof(TagRecord) == 512);
+
+// How often scopes (or other things that live for a time) of one tag were begun
+// and ended in one shard. Only the sum over shards means something, and a
+// reader sums all `ended` first, as of CounterCell.
+struct ScopeCell {
+  AtomicU64 begun;
+  AtomicU64 ended;
+};
+static_assert(sizeof(ScopeCell) == 16);
 
 // The account of one callsite in one shard.
 struct CounterCell {
@@ -385,6 +414,17 @@ struct Chunking<CodeRecord> {
   static constexpr std::uint32_t kPages = 4;
 };
 
+template <>
+struct Chunking<TagRecord> {
+  static constexpr ExtentKind kKind = ExtentKind::kTags;
+  static constexpr std::uint32_t kPages = 2;
+};
+template <>
+struct Chunking<ScopeCell> {
+  static constexpr ExtentKind kKind = ExtentKind::kScopes;
+  static constexpr std::uint32_t kPages = 1;
+};
+
 template <typename Record>
 inline constexpr std::uint32_t kRecordsPerChunk =
     Chunking<Record>::kPages* kPageBytes / sizeof(Record);
@@ -394,10 +434,13 @@ inline constexpr std::uint32_t kRecordsPerChunk =
 static_assert(kRecordsPerChunk<CallsiteRecord> == 512);
 static_assert(kRecordsPerChunk<CounterCell> == 512);
 static_assert(kRecordsPerChunk<LeakCell> == 512);
+static_assert(kMaxTags % kRecordsPerChunk<TagRecord> == 0);
+static_assert(kMaxTags % kRecordsPerChunk<ScopeCell> == 0);
 static_assert(kRecordsPerChunk<FrameRecord> == 1024);
 static_assert(kRecordsPerChunk<StackNode> == 2048);
 
 static_assert(std::is_standard_layout_v<Header>);
 static_assert(std::is_standard_layout_v<ModuleRecord>);
+static_assert(std::is_standard_layout_v<TagRecord>);
 
 }  // namespace heapledger::ledger

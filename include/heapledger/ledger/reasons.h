@@ -63,7 +63,9 @@ enum class Degraded : std::uint32_t {
                          // what is further out, for a time
   kStackDoubt = 12,      // checking build: a stack differed from a plain walk
   kCodesFull = 13,       // Python frames without names: no room to grow
-  kCount = 14,
+  kTagsFull = 14,        // counted as "_other": tag ids were used up
+  kTagCut = 15,          // a tag's text was longer than there is room
+  kCount = 16,
 };
 
 // How far a scan came. A process that ended with kPending or kRunning of its

@@ -22,6 +22,9 @@ TEST(LayoutTest, KeepsTheOffsetsOfVersionTwo) {
   EXPECT_EQ(offsetof(ModuleRecord, path), 96U);
   EXPECT_EQ(offsetof(CounterCell, freed_bytes), 16U);
   EXPECT_EQ(offsetof(CodeRecord, text), 16U);
+  EXPECT_EQ(offsetof(CallsiteRecord, tag), 14U);
+  EXPECT_EQ(offsetof(TagRecord, name), 16U);
+  EXPECT_EQ(offsetof(TagRecord, labels), 80U);
 }
 
 TEST(LayoutTest, ChunksOfCallsitesAndOfCountersCoverTheSameIds) {

@@ -50,6 +50,25 @@ TEST_F(JudgeTest, PassesWhatLeavesNothingBehind) {
   EXPECT_FALSE(judgement.budgets[0].exceeded());
 }
 
+TEST_F(JudgeTest, HoldsWhatIsLeftUnderATagToItsBudget) {
+  Round round = RoundOf({});
+  round.tags["tenant=acme"] = {"tenant", {700, 7}};
+  round.tags["tenant=other"] = {"tenant", {400, 4}};
+  policy_.max_tag_live_bytes = {
+      {"tenant", 1100}, {"tenant=acme", 699}, {"cache", 0}};
+  const Judgement judgement = Of({round});
+  EXPECT_EQ(judgement.verdict, Verdict::kLeak);
+  ASSERT_EQ(judgement.budgets.size(), 4U);
+  EXPECT_EQ(judgement.budgets[1].name, "max-tag-live cache");
+  EXPECT_EQ(judgement.budgets[1].value, 0U);
+  EXPECT_EQ(judgement.budgets[2].value, 1100U);
+  EXPECT_FALSE(judgement.budgets[2].exceeded());
+  EXPECT_EQ(judgement.budgets[3].name, "max-tag-live tenant=acme");
+  EXPECT_TRUE(judgement.budgets[3].exceeded());
+  // Of the best round, as all budgets.
+  EXPECT_EQ(Of({round, RoundOf({})}).verdict, Verdict::kPass);
+}
+
 TEST_F(JudgeTest, FailsOnAnyUnreachableBlockEvenOfNoBytes) {
   const Judgement bytes = Of({RoundOf({Leak(1, "f", {64, 1}, {32, 2})})});
   EXPECT_EQ(bytes.verdict, Verdict::kLeak);

@@ -65,6 +65,7 @@ class SnapshotMaker {
   }
 
   HeapCounters& counters(std::uint32_t callsite) { return counters_[callsite]; }
+  SnapshotTables& tables() { return *tables_; }
   CallsiteInfo& callsite(std::uint32_t index) {
     return tables_->callsites[index];
   }

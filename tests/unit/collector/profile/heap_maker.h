@@ -117,6 +117,12 @@ class HeapMaker {
     return tables_.callsites[index];
   }
   ModuleInfo& module() { return tables_.modules[0]; }
+  // Gives a callsite a tag.
+  void Tag(std::uint32_t callsite, TagInfo tag) {
+    tables_.callsites[callsite].tag =
+        static_cast<std::uint32_t>(tables_.tags.size());
+    tables_.tags.push_back(std::move(tag));
+  }
   LedgerSnapshot& snapshot() { return snapshot_; }
   FrameNames& names() { return names_; }
 

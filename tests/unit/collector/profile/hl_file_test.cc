@@ -154,6 +154,29 @@ TEST(HlFileTest, GivesBackTheSnapshotThatWasWritten) {
   EXPECT_EQ(file->facts["written_by"], "test");
 }
 
+TEST(HlFileTest, CarriesTagsAndTheirScopes) {
+  HeapMaker maker = Orders();
+  maker.Tag(0, {"request", {{"route", "/cart"}, {"tenant", "acme"}}});
+  maker.Tag(2, {"cache", {}});
+  maker.snapshot().scopes = {{7, 3}};
+  const auto file = Parsed(Written(maker, &maker.names()));
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LedgerSnapshot& read = *file->snapshot;
+  EXPECT_EQ(read.tables->tags, maker.Take()->tables->tags);
+  EXPECT_EQ(read.scopes, (std::vector<ScopeCounts>{{7, 3}, {0, 0}}));
+  EXPECT_EQ(read.callsites()[0].tag, 0U);
+  EXPECT_EQ(read.callsites()[1].tag, kUntagged);
+  EXPECT_EQ(read.callsites()[2].tag, 1U);
+}
+
+TEST(HlFileTest, RefusesTagsThatAreNotThere) {
+  HeapMaker maker = Orders();
+  maker.Tag(0, {"request", {{"route", "/cart"}}});
+  maker.callsite(1).tag = 5;
+  EXPECT_NE(Refusal(Written(maker, nullptr)).find("a tag that is not there"),
+            std::string::npos);
+}
+
 TEST(HlFileTest, CarriesTheNamesSoThatNoSymbolsAreNeeded) {
   HeapMaker maker = Orders();
   const auto before = maker.Take();

@@ -26,5 +26,13 @@ TEST(WritePprofTest, LeavesOutWhatHasNoValue) {
   EXPECT_EQ(*WritePprof(heap.Make()), without);
 }
 
+TEST(WritePprofTest, LabelsSamplesWithTheirTags) {
+  HeapMaker heap;
+  const auto callsite = heap.AddCallsite({heap.AddFrame("main")}, 10, 1);
+  const std::string without = *WritePprof(heap.Make());
+  heap.Tag(callsite, {"request", {{"tenant", "acme"}}});
+  EXPECT_NE(*WritePprof(heap.Make()), without);
+}
+
 }  // namespace
 }  // namespace heapledger::collector

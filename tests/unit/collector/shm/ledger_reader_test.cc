@@ -438,5 +438,66 @@ TEST(LedgerReaderTest, RefusesWhatIsNoRegularFile) {
             absl::StatusCode::kNotFound);
 }
 
+TEST(LedgerReaderTest, TellsCallsitesOfOneStackApartByTheirTags) {
+  LedgerBuilder builder;
+  const auto node = builder.AddStack({builder.AddFrame(0x10, 0)});
+  const auto acme = builder.AddTag("tenant", "tenant", "acme");
+  const auto bare = builder.AddTag("cache");
+  const auto a = builder.AddCallsite(node);
+  const auto b = builder.AddCallsite(node);
+  const auto c = builder.AddCallsite(node);
+  builder.callsite(b).tag = static_cast<std::uint16_t>(acme);
+  builder.callsite(c).tag = static_cast<std::uint16_t>(bare);
+  builder.Allocate(a, 0, 1, 1);
+  builder.Allocate(b, 0, 20, 1);
+  builder.Allocate(c, 0, 300, 1);
+  builder.scope(acme, 0).begun = 3;
+  builder.scope(acme, 5).begun = 4;
+  builder.scope(acme, 5).ended = 6;
+  const LedgerSnapshot snapshot = MustTake(builder);
+  ASSERT_EQ(snapshot.counters.size(), 3U) << "merged";
+  ASSERT_EQ(snapshot.tables->tags.size(), 2U);
+  EXPECT_EQ(snapshot.tables->tags[0].Text(), "tenant=acme");
+  EXPECT_EQ(snapshot.tables->tags[1].Text(), "cache");
+  EXPECT_EQ(snapshot.callsites()[0].tag, kUntagged);
+  EXPECT_EQ(snapshot.callsites()[1].tag, 0U);
+  EXPECT_EQ(snapshot.callsites()[2].tag, 1U);
+  ASSERT_EQ(snapshot.scopes.size(), 1U);
+  EXPECT_EQ(snapshot.scopes[0], (ScopeCounts{7, 6}));
+  EXPECT_EQ(snapshot.corrupt_records, 0U);
+}
+
+TEST(LedgerReaderTest, ATagThatIsNotThereIsOther) {
+  LedgerBuilder builder;
+  const auto callsite = builder.AddSimpleCallsite(0x10);
+  builder.callsite(callsite).tag = 77;
+  builder.Allocate(callsite, 0, 5, 1);
+  builder.scope(99, 0).begun = 1;
+  const LedgerSnapshot snapshot = MustTake(builder);
+  ASSERT_EQ(snapshot.tables->tags.size(), 1U);
+  EXPECT_EQ(snapshot.tables->tags[0].name, kOtherTagName);
+  EXPECT_EQ(snapshot.callsites()[0].tag, 0U);
+  EXPECT_GT(snapshot.corrupt_records, 0U);
+}
+
+TEST(LedgerReaderTest, ScribbledTagsStayWithinTheirBounds) {
+  LedgerBuilder builder;
+  const auto id = builder.AddTag(std::string(64, 'n'), "key", "value");
+  builder.tag(id).label_count = 0xffffffff;
+  for (auto& label : builder.tag(id).labels) {
+    std::fill(std::begin(label.key), std::end(label.key), 'k');
+    std::fill(std::begin(label.value), std::end(label.value), 'v');
+  }
+  builder.scope(id, 0).begun = ~std::uint64_t{0};
+  const LedgerSnapshot snapshot = MustTake(builder);
+  ASSERT_EQ(snapshot.tables->tags.size(), 1U);
+  const TagInfo& tag = snapshot.tables->tags[0];
+  EXPECT_EQ(tag.name, std::string(64, 'n'));
+  ASSERT_EQ(tag.labels.size(), 4U);
+  EXPECT_EQ(tag.labels[3].key, std::string(32, 'k'));
+  EXPECT_EQ(tag.labels[3].value, std::string(64, 'v'));
+  EXPECT_GT(snapshot.corrupt_records, 0U);
+}
+
 }  // namespace
 }  // namespace heapledger::collector

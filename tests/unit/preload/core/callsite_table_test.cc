@@ -80,6 +80,20 @@ TEST_F(CallsiteTableTest, KeepsStacksThatDifferInFlagsApart) {
             Intern({0x1000}, heapledger::ledger::kCallsiteTruncated));
 }
 
+TEST_F(CallsiteTableTest, KeepsOneStackUnderTwoTagsApart) {
+  const std::uint32_t none = Intern({0x1000});
+  const std::uint32_t first = Intern({0x1000}, TagBits(2));
+  const std::uint32_t second = Intern({0x1000}, TagBits(3));
+  EXPECT_NE(first, none);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(Intern({0x1000}, TagBits(2)), first);
+  EXPECT_EQ(Read(first), Read(none));
+  std::uint64_t frame = 0;
+  std::uint32_t flags = 0;
+  table_->Read(second, &frame, 1, &flags);
+  EXPECT_EQ(flags, TagBits(3));
+}
+
 TEST_F(CallsiteTableTest, ReadsBackWhatItInterned) {
   const std::vector<std::uint64_t> frames = {
       0x1000, 0x2000 | StackView::kExactPc, 0x3000};

@@ -76,7 +76,7 @@ class Program {
 
   Governor& governor() { return *governors_[0]; }
   static std::uint64_t KeyOf(std::uint32_t key) {
-    return Governor::KeyOf(0x400000 + key * 16, 0x500000 + key % 7, 1);
+    return Governor::KeyOf(0x400000 + key * 16, 0x500000 + key % 7, 1, 0);
   }
 
   double unnamed_share() const {
@@ -462,9 +462,11 @@ TEST(GovernorTest, SurvivesHandlersThatInterruptItOrJumpOut) {
 }
 
 TEST(GovernorTest, TakesOtherModulesAtTheSameAddressesForOtherKeys) {
-  EXPECT_NE(Governor::KeyOf(1, 2, 1), Governor::KeyOf(1, 2, 2));
-  EXPECT_NE(Governor::KeyOf(1, 2, 1), Governor::KeyOf(2, 1, 1));
-  EXPECT_NE(Governor::KeyOf(0, 0, 0), 0U);
+  EXPECT_NE(Governor::KeyOf(1, 2, 1, 0), Governor::KeyOf(1, 2, 2, 0));
+  EXPECT_NE(Governor::KeyOf(1, 2, 1, 0), Governor::KeyOf(2, 1, 1, 0));
+  EXPECT_NE(Governor::KeyOf(1, 2, 1, 0), Governor::KeyOf(1, 2, 1, 3));
+  EXPECT_NE(Governor::KeyOf(1, 2, 1, 4), Governor::KeyOf(1, 2, 1, 3));
+  EXPECT_NE(Governor::KeyOf(0, 0, 0, 0), 0U);
 }
 
 }  // namespace

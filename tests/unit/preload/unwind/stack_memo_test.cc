@@ -127,6 +127,23 @@ TEST_F(StackMemoTest, StacksThatTakeTurnsInAPlaceAreNotKept) {
   EXPECT_EQ(Find(caller), 21U);
 }
 
+TEST_F(StackMemoTest, AStackHasAnIdForEachTag) {
+  const Registers caller = Lay(1000, 5);
+  Keep(caller, 7);
+  memo_->SwitchTo(3);
+  EXPECT_EQ(FindLast(caller), 0U);
+  EXPECT_EQ(Find(caller), 0U);
+  Keep(caller, 8);
+  memo_->SwitchTo(0);
+  EXPECT_EQ(FindLast(caller), 0U);
+  EXPECT_EQ(Find(caller), 7U);
+  EXPECT_EQ(FindLast(caller), 7U);
+  memo_->SwitchTo(3);
+  EXPECT_EQ(Find(caller), 8U);
+  memo_->SwitchTo(3);
+  EXPECT_EQ(FindLast(caller), 8U);
+}
+
 TEST_F(StackMemoTest, FindLastFindsWhatThisCallHadLast) {
   const Registers caller = Lay(1000, 5);
   Keep(caller, 7);
