@@ -12,9 +12,11 @@
 // No section holds contents of the heap, arguments or environment.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 namespace heapledger::collector::hl {
@@ -63,6 +65,9 @@ inline constexpr char kCounters[] = "counters";    // Counters, by callsite
 inline constexpr char kMarks[] = "marks";          // Mark
 inline constexpr char kNames[] = "names";          // NameRange, by frame
 inline constexpr char kFunctions[] = "functions";  // Function
+inline constexpr std::array<std::string_view, 10> kOwnSections = {
+    kFacts,     kStrings,  kModules, kFrames, kNodes,
+    kCallsites, kCounters, kMarks,   kNames,  kFunctions};
 
 // Bytes of the strings section; not terminated.
 struct Text {

@@ -88,7 +88,7 @@ class Reader {
     for (const auto step :
          {&Reader::ReadStrings, &Reader::ReadFacts, &Reader::ReadModules,
           &Reader::ReadFrames, &Reader::ReadCallsites, &Reader::ReadCounters,
-          &Reader::ReadMarks, &Reader::ReadNames}) {
+          &Reader::ReadMarks, &Reader::ReadNames, &Reader::ReadOthers}) {
       if (absl::Status ok = (this->*step)(); !ok.ok()) return ok;
     }
     snapshot_.tables =
@@ -344,6 +344,20 @@ class Reader {
            Get(record.module, &frame.module) &&
            Get(record.build_id, &frame.build_id) &&
            Get(record.file, &frame.file);
+  }
+
+  absl::Status ReadOthers() {
+    for (const std::string& name : sections_.Names()) {
+      if (std::ranges::find(hl::kOwnSections, name) != hl::kOwnSections.end()) {
+        continue;
+      }
+      const auto bytes = sections_.Chars(name);
+      if (!bytes.ok()) return bytes.status();
+      if (!bytes->empty()) {
+        file_.others.push_back({name, std::string(*bytes)});
+      }
+    }
+    return absl::OkStatus();
   }
 
   const HlSections& sections_;
