@@ -29,6 +29,7 @@
 #include "collector/cli/collect_loop.h"
 #include "collector/cli/find_ledger.h"
 #include "collector/cli/log_options.h"
+#include "collector/cli/obituary_keeper.h"
 #include "collector/cli/response_loop.h"
 #include "collector/cli/response_options.h"
 #include "collector/cli/settings.h"
@@ -67,6 +68,7 @@ struct Arguments {
   ResponseArguments response;
   std::string memory_baseline;
   std::string tags;
+  obituary::StoreOptions obituaries;
   bool insecure = false;
 };
 
@@ -191,6 +193,19 @@ absl::StatusOr<std::unique_ptr<BaselineKeeper>> KeeperFor(
   return BaselineKeeper::Make(options, source, system, leaks, std::move(log));
 }
 
+// Null where no obituaries are asked for.
+absl::StatusOr<std::unique_ptr<ObituaryKeeper>> ObituariesFor(
+    const Arguments& arguments, const HostSource* source,
+    const SystemSource* system, const HostLeaks* leaks, FrameNames* names,
+    std::function<void(const std::string&)> log) {
+  if (arguments.obituaries.directory.empty()) return nullptr;
+  ObituaryKeeperOptions options;
+  options.store = arguments.obituaries;
+  options.interval = Interval(arguments);
+  return ObituaryKeeper::Make(options, source, system, leaks, names,
+                              std::move(log));
+}
+
 // Blocks the signals that end us in this thread and all that it will start.
 sigset_t HoldEndSignals() {
   sigset_t signals;
@@ -300,6 +315,14 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                        .webhook = &response->webhook()},
                       &server);
   }
+  auto obituaries =
+      ObituariesFor(arguments, &source, &system, &leaks, loop.names(), log);
+  if (!obituaries.ok()) {
+    return Fail("collect", std::string(obituaries.status().message()), kUsage);
+  }
+  if (*obituaries != nullptr) {
+    pages.AddObituaries([&obituaries] { return (*obituaries)->figures(); });
+  }
   if (*logs != nullptr) pages.AddLogs(logs->get(), &server);
   if (*keeper != nullptr) pages.AddBaseline((*keeper)->View(), &server);
   if (const absl::Status status = server.Start(); !status.ok()) {
@@ -313,6 +336,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
     response->webhook().AddInstances(InstancesOf(server));
     response->Start();
   }
+  if (*obituaries != nullptr) (*obituaries)->Start();
   if (!line.quiet) Announce(server);
 
   int signal = 0;
@@ -328,6 +352,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   // Nothing but the baseline needs saving: what counts lies in the ledgers.
   bool ended = *keeper == nullptr || (*keeper)->Stop(kKeeperPatience);
   ended &= *logs == nullptr || (*logs)->Stop(kSamplerPatience);
+  ended &= *obituaries == nullptr || (*obituaries)->Stop(kSamplerPatience);
   ended &= loop.Stop(kSamplerPatience) && undone;
   if (!ended) std::_Exit(kDone);
   return kDone;
@@ -376,6 +401,18 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "file; see heapledger baseline --help")
       ->type_name("FILE");
   AddTagsOption(*app, arguments->tags);
+  app->add_option("--obituaries", arguments->obituaries.directory,
+                  "Seal every measured process that ends in this directory; "
+                  "see heapledger postmortem --help")
+      ->type_name("DIR");
+  app->add_option("--obituary-keep", arguments->obituaries.keep,
+                  "Obituaries to keep, the newest deaths (default 100)")
+      ->check(CLI::Range(1, 1000000).description(""))
+      ->type_name("N");
+  app->add_option("--obituary-max-bytes", arguments->obituaries.max_bytes,
+                  "Bytes that all of them may take (default 268435456)")
+      ->check(CLI::PositiveNumber.description(""))
+      ->type_name("N");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,
@@ -397,6 +434,7 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
   app->footer("Example: heapledger collect --listen 127.0.0.1:9797");
   auto settings = std::make_shared<Settings>(*app, "collect");
   settings->AlsoFrom("dir", "HEAPLEDGER_DIR");
+  settings->AlsoFrom("obituaries", "HEAPLEDGER_OBITUARIES");
   return {app, [arguments, settings, &line] {
             if (absl::Status status = settings->Load(); !status.ok()) {
               return FailWith("collect", status);

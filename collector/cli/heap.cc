@@ -18,8 +18,12 @@ bool IsFile(const std::string& path) {
 }
 
 Heap FromFile(HlFile file, const std::string& moment) {
-  return {std::move(file.snapshot), std::move(file.names),
-          std::move(file.marks), std::move(file.facts), moment};
+  return {std::move(file.snapshot),
+          std::move(file.names),
+          std::move(file.marks),
+          std::move(file.facts),
+          moment,
+          std::move(file.others)};
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Heap {
   std::vector<HlMark> marks;          // set before it was taken
   nlohmann::ordered_json facts;       // of a file; else null
   std::string moment;  // the mark or file as the user named it; else empty
+  std::vector<HlSection> others = {};  // of a file; see HlFile
 
   [[nodiscard]] bool is_file() const { return facts.is_object(); }
 };

@@ -13,6 +13,7 @@ absl::StatusOr<std::string> EncodeHl(const Heap& heap, Symbols* symbols,
   options.names = symbols != nullptr ? &symbols->For(heap) : heap.names.get();
   options.written_by = "heapledger " HEAPLEDGER_VERSION;
   options.marks = heap.marks;
+  options.others = heap.others;
   // A file that is written anew keeps what was true when it was taken.
   if (heap.is_file()) {
     for (const char* kept : {"system", "peak"}) {

@@ -56,12 +56,12 @@ int Dispatch(int argc, char** argv) {
       "Example: heapledger run -- ls -lR /usr/include");
   app.formatter(MakeHelpScreen());
   const Verb verbs[] = {
-      AddRun(app, line),      AddGate(app, line),     AddPs(app, line),
-      AddTop(app, line),      AddReport(app, line),   AddLeaks(app, line),
-      AddSnapshot(app, line), AddMark(app, line),     AddDiff(app, line),
-      AddArm(app, line),      AddDisarm(app, line),   AddCollect(app, line),
-      AddRules(app, line),    AddBaseline(app, line), AddDoctor(app, line),
-      AddTrim(app, line)};
+      AddRun(app, line),      AddGate(app, line),      AddPs(app, line),
+      AddTop(app, line),      AddReport(app, line),    AddLeaks(app, line),
+      AddSnapshot(app, line), AddMark(app, line),      AddDiff(app, line),
+      AddArm(app, line),      AddDisarm(app, line),    AddCollect(app, line),
+      AddRules(app, line),    AddBaseline(app, line),  AddDoctor(app, line),
+      AddTrim(app, line),     AddPostmortem(app, line)};
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {

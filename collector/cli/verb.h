@@ -43,6 +43,7 @@ Verb AddSnapshot(CLI::App& parent, const CommandLine& line);
 Verb AddMark(CLI::App& parent, const CommandLine& line);
 Verb AddDiff(CLI::App& parent, const CommandLine& line);
 Verb AddLeaks(CLI::App& parent, const CommandLine& line);
+Verb AddPostmortem(CLI::App& parent, const CommandLine& line);
 Verb AddArm(CLI::App& parent, const CommandLine& line);
 Verb AddDisarm(CLI::App& parent, const CommandLine& line);
 Verb AddTrim(CLI::App& parent, const CommandLine& line);

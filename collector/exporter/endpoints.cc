@@ -160,6 +160,10 @@ void Endpoints::AddResponse(const ResponseSource& response,
                  });
 }
 
+void Endpoints::AddObituaries(const ObituarySource& obituaries) {
+  registry_.Add("memory", MakeObituaryCollector(obituaries));
+}
+
 void Endpoints::AddPage(const char* path, std::string page,
                         HttpServer* server) {
   server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,

@@ -14,6 +14,7 @@
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/metric_names.h"
+#include "collector/exporter/obituary_collector.h"
 #include "collector/exporter/registry.h"
 #include "collector/exporter/response_collector.h"
 #include "collector/exporter/system_source.h"
@@ -52,6 +53,8 @@ class Endpoints {
   void AddBaseline(const BaselineSource& baseline, HttpServer* server);
   // Also /api/v1/response, and /webhooks/memory-alerts for Alertmanager.
   void AddResponse(const ResponseSource& response, HttpServer* server);
+
+  void AddObituaries(const ObituarySource& obituaries);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }

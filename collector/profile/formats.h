@@ -49,6 +49,8 @@ struct WriteOptions {
   ProfileValue sort = ProfileValue::kLiveBytes;
   // Callsites that json lists, most first; the rest is summed. 0: all.
   std::size_t limit = 0;
+  // HTML that the page shows above its graph, as safe as the caller made it.
+  std::string page_section = {};
   // Text leaves out, and counts, what is smaller than this share of the whole.
   double smallest_share = 0.005;
 };

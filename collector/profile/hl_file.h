@@ -30,11 +30,19 @@ struct HlMark {
   std::uint64_t live_objects = 0;
 };
 
+// A section of somebody else's, beside those of hl_layout.h: what a process'
+// death was like, for one. Its bytes are its owner's business.
+struct HlSection {
+  std::string name;  // 1 to 16 bytes, none of hl_layout.h's
+  std::string bytes;
+};
+
 struct HlFile {
   std::shared_ptr<const LedgerSnapshot> snapshot;
   std::shared_ptr<FrameNames> names;  // null where the file has none
   std::vector<HlMark> marks;
   nlohmann::ordered_json facts;
+  std::vector<HlSection> others;  // by name; empty ones are left out
 };
 
 struct HlWriteOptions {
@@ -43,6 +51,7 @@ struct HlWriteOptions {
   std::vector<HlMark> marks;
   // Members to add to the facts, such as "system".
   nlohmann::ordered_json more_facts = nlohmann::ordered_json::object();
+  std::vector<HlSection> others;
 };
 
 // The whole file. An error where it would pass the format's 4 GiB of names.

@@ -12,9 +12,11 @@
 // No section holds contents of the heap, arguments or environment.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
 
 namespace heapledger::collector::hl {
@@ -68,6 +70,10 @@ inline constexpr char kTagLabels[] = "tag_labels";        // TagLabel
 inline constexpr char kCallsiteTags[] = "callsite_tags";  // CallsiteTag
 inline constexpr char kNames[] = "names";                 // NameRange, by frame
 inline constexpr char kFunctions[] = "functions";         // Function
+inline constexpr std::array<std::string_view, 14> kOwnSections = {
+    kFacts,     kStrings,      kModules,  kFrames,   kCodes,
+    kNodes,     kCallsites,    kCounters, kMarks,    kTags,
+    kTagLabels, kCallsiteTags, kNames,    kFunctions};
 
 // Bytes of the strings section; not terminated.
 struct Text {

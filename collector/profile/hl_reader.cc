@@ -92,7 +92,7 @@ class Reader {
          {&Reader::ReadStrings, &Reader::ReadFacts, &Reader::ReadModules,
           &Reader::ReadCodes, &Reader::ReadFrames, &Reader::ReadCallsites,
           &Reader::ReadCounters, &Reader::ReadTags, &Reader::ReadMarks,
-          &Reader::ReadNames}) {
+          &Reader::ReadNames, &Reader::ReadOthers}) {
       if (absl::Status ok = (this->*step)(); !ok.ok()) return ok;
     }
     snapshot_.tables =
@@ -429,6 +429,20 @@ class Reader {
            Get(record.module, &frame.module) &&
            Get(record.build_id, &frame.build_id) &&
            Get(record.file, &frame.file);
+  }
+
+  absl::Status ReadOthers() {
+    for (const std::string& name : sections_.Names()) {
+      if (std::ranges::find(hl::kOwnSections, name) != hl::kOwnSections.end()) {
+        continue;
+      }
+      const auto bytes = sections_.Chars(name);
+      if (!bytes.ok()) return bytes.status();
+      if (!bytes->empty()) {
+        file_.others.push_back({name, std::string(*bytes)});
+      }
+    }
+    return absl::OkStatus();
   }
 
   const HlSections& sections_;

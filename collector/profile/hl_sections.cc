@@ -130,6 +130,12 @@ absl::StatusOr<const HlSections::Section*> HlSections::Find(
   return &found->second;
 }
 
+std::vector<std::string> HlSections::Names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, section] : sections_) names.push_back(name);
+  return names;
+}
+
 absl::StatusOr<std::string_view> HlSections::Chars(
     std::string_view name) const {
   const auto section = Find(name, 1);

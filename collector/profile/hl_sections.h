@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -48,6 +49,9 @@ class HlSections {
   [[nodiscard]] bool Has(std::string_view name) const {
     return sections_.contains(name);
   }
+
+  // By name.
+  [[nodiscard]] std::vector<std::string> Names() const;
 
   // An error where it is missing, its checksum is wrong or its records are too
   // short. Checked at each call, so that a look at one section costs no more.

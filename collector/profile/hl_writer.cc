@@ -33,10 +33,10 @@ std::uint32_t Checksum(const void* bytes, std::size_t size) {
 class FileBuilder {
  public:
   template <typename Record>
-  void Add(const char* name, std::span<const Record> records) {
+  void Add(std::string_view name, std::span<const Record> records) {
     hl::Section& section = table_.emplace_back();
     std::memset(&section, 0, sizeof section);
-    std::strncpy(section.name, name, sizeof section.name);
+    name.copy(section.name, sizeof section.name);
     section.size = records.size_bytes();
     section.count = records.size();
     section.record_bytes = sizeof(Record);
@@ -199,6 +199,9 @@ class Writer {
         facts.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
     file_.Add(hl::kFacts, std::span(std::as_const(text)));
     file_.Add(hl::kStrings, std::span(strings_.bytes()));
+    for (const HlSection& other : options_.others) {
+      file_.Add(other.name, std::span(other.bytes));
+    }
     return file_.Finish();
   }
 

@@ -78,6 +78,7 @@ absl::StatusOr<std::string> WriteHtml(const Profile& profile,
     if (name == "script-hashes") return HashesOf(".js");
     if (name == "encoding") return data->encoding;
     if (name == "data") return data->text;
+    if (name == "section") return options.page_section;
     return Scripts();
   };
   std::string page;

@@ -177,6 +177,26 @@ TEST(HlFileTest, RefusesTagsThatAreNotThere) {
             std::string::npos);
 }
 
+TEST(HlFileTest, CarriesSectionsThatItDoesNotKnow) {
+  HeapMaker maker = Orders();
+  HlWriteOptions options;
+  const std::string odd("\0\xff odd\n", 7);
+  options.others = {{"obituary", odd}, {"a-name-of-16-byt", "x"}, {"none", ""}};
+  const auto written = WriteHl(*maker.Take(), options);
+  ASSERT_TRUE(written.ok()) << written.status();
+  const auto file = Parsed(*written);
+  ASSERT_TRUE(file.ok()) << file.status();
+  ASSERT_EQ(file->others.size(), 2U);
+  EXPECT_EQ(file->others[0].name, "a-name-of-16-byt");
+  EXPECT_EQ(file->others[1].name, "obituary");
+  EXPECT_EQ(file->others[1].bytes, odd);
+  EXPECT_EQ(file->snapshot->totals, maker.Take()->totals);
+  std::string damaged = *written;
+  damaged[PlaceOf(damaged, "obituary").content] ^= 1;
+  EXPECT_NE(Refusal(damaged).find("checksum of section obituary"),
+            std::string::npos);
+}
+
 TEST(HlFileTest, CarriesTheNamesSoThatNoSymbolsAreNeeded) {
   HeapMaker maker = Orders();
   const auto before = maker.Take();
