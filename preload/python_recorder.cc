@@ -11,6 +11,7 @@
 #include "preload/python_thread.h"
 #include "preload/recorder.h"
 #include "preload/runtime/python_chain.h"
+#include "preload/tags.h"
 #include "preload/unwind/incremental_walk.h"
 
 namespace heapledger::preload {
@@ -32,11 +33,11 @@ PythonThread* Remembered(ThreadState* state) {
     if (python == nullptr) return nullptr;
     state->python = python;
   }
-  if (python->attention != state->attention ||
+  if (python->attention != state->remembered ||
       python->bounds.low != state->stack.low ||
       python->bounds.high != state->stack.high) [[unlikely]] {
     python->Forget();
-    python->attention = state->attention;
+    python->attention = state->remembered;
     python->bounds = state->stack;
     python->memo.SetBounds(state->stack);
   }
@@ -180,12 +181,14 @@ std::uint32_t NodeOfMerged(PythonThread& python, const StackView& stack,
   return node;
 }
 
-// The callsite of the stack that is in `state->last_stack` and of the chain.
+// The callsite of the stack that is in `state->last_stack` and of the chain,
+// under a tag.
 // REQUIRES: the guard is held.
 [[gnu::noinline]] std::uint32_t Combine(ThreadState* state,
                                         const unwind::Registers& caller,
                                         const unwind::WalkResult& walk,
-                                        const PythonChain& chain) {
+                                        const PythonChain& chain,
+                                        std::uint32_t tag) {
   const MergedStack merged = MergeStacks(
       state->last_stack, walk.end == unwind::WalkEnd::kComplete, chain,
       g_python.loop, state->frames, g_process->config.max_depth);
@@ -195,6 +198,7 @@ std::uint32_t NodeOfMerged(PythonThread& python, const StackView& stack,
     g_books->file().CountDegraded(ledger::Degraded::kStackTruncated);
     stack.flags = ledger::kCallsiteTruncated;
   }
+  stack.flags |= TagBits(tag);
   // A handler that took over has left its own stack there.
   if (!state->guard.IsHeldBy(caller.rsp)) return ledger::kOverflowCallsite;
   PythonThread& python = *state->python;
@@ -233,14 +237,17 @@ namespace recorder_internal {
       walk.used_signal_frame ? 0 : RunningPythonThread();
   Chain chain;
   if (thread != 0) chain = TakeChain(*python, thread);
-  const std::uint64_t key = Mix(chain.hash, native) | 1;
+  const std::uint32_t tag = t_tag;
+  const std::uint64_t key =
+      Mix(chain.hash, native | std::uint64_t{tag} << 32) | 1;
   PythonThread::Combination& known = python->CombinationFor(key);
   if (known.key == key && native != 0) [[likely]] {
     return known.callsite;
   }
   if (!walks) walk = WalkFromLastStack(state, caller);
   if (chain.frames.truncated) FindLastAnchor(*python, thread, chain.frames);
-  const std::uint32_t callsite = Combine(state, caller, walk, chain.frames);
+  const std::uint32_t callsite =
+      Combine(state, caller, walk, chain.frames, tag);
   if (callsite != ledger::kOverflowCallsite) {
     known.key = 0;
     std::atomic_signal_fence(std::memory_order_release);
