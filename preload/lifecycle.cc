@@ -11,6 +11,7 @@
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
 #include "preload/real_process.h"
+#include "preload/runtime/helper.h"
 #include "preload/seal.h"
 
 namespace heapledger::preload {
@@ -194,6 +195,8 @@ void StartImage(Cause cause) {
   PublishSegment(process->segment);
   OpenGate(*process, FirstGate(*process));
   PrepareExitScan();
+  // From here OnLoad() goes on, or nobody does.
+  if (cause == Cause::kAllocation) AskForPythonHelper();
 }
 
 // Makes a state the calling thread's.
@@ -322,6 +325,7 @@ std::uint32_t Seconds() {
                              std::memory_order_relaxed);
   }
   if (has(ledger::Control::kReapScan)) ReapLiveScan();
+  if (has(ledger::Control::kRuntime)) StartPythonHelper();
   if (has(ledger::Control::kScan)) {
     StartLiveScan(static_cast<std::uint32_t>((asked & ledger::kScanPauseMask) >>
                                              ledger::kScanPauseShift));
@@ -354,6 +358,7 @@ namespace {
 __attribute__((constructor)) void OnLoad() {
   Start(Cause::kLoaded);
   WatchTheEnd();
+  StartPythonHelper();
 }
 __attribute__((destructor)) void OnUnload() { ProcessExits(); }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "heapledger/ledger/python_record.h"
+
 namespace heapledger::collector {
 namespace {
 
@@ -30,6 +32,8 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::LeakCell>;
     case ExtentKind::kLiveLeaks:
       return kPagesOf<ledger::LiveLeakCell>;
+    case ExtentKind::kPython:
+      return kPagesOf<ledger::PythonRecord>;
     case ExtentKind::kNone:
       break;
   }

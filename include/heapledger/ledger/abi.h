@@ -11,7 +11,7 @@ namespace heapledger::ledger {
 // "HPLEDGER" as a little-endian word; stored last when a ledger is created, so
 // that a file without it is one whose creation never finished.
 inline constexpr std::uint64_t kMagic = 0x524547444c455048ULL;
-inline constexpr std::uint32_t kAbiVersion = 1;
+inline constexpr std::uint32_t kAbiVersion = 2;
 
 // The unit in which the file grows; fixed, whatever the machine's page size.
 inline constexpr std::uint32_t kPageBytes = 4096;

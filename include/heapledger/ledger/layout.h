@@ -169,6 +169,7 @@ enum class ExtentKind : std::uint8_t {
   kCounters = 5,
   kLeaks = 6,
   kLiveLeaks = 7,
+  kPython = 16,  // see python_record.h
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)
