@@ -14,6 +14,7 @@
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/metric_names.h"
+#include "collector/exporter/python_collector.h"
 #include "collector/exporter/registry.h"
 #include "collector/exporter/system_source.h"
 #include "collector/leaks/host_leaks.h"
@@ -47,6 +48,10 @@ class Endpoints {
   // outlive the server's running.
   void AddLogs(const logs::LogWatch* watch, HttpServer* server);
   void AddBaseline(const BaselineSource& baseline, HttpServer* server);
+
+  // The families of interpreters, on the pages of Python and of collections.
+  // Before HttpServer::Start(); `outside` must outlive the server's running.
+  void AddPython(const PythonSource* outside, ObjectsAlias alias);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }

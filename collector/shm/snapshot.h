@@ -26,6 +26,8 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/shm/python_figures.h"
+
 namespace heapledger::collector {
 
 // A ledger's own word, checked against whether the process still runs.
@@ -228,6 +230,8 @@ struct LedgerSnapshot {
   std::uint64_t peak_live_bytes = 0;
   LeakScan scan;  // at exit
   LiveLeakScan live_scan;
+  // Null where no helper was asked for, or there is no CPython.
+  std::shared_ptr<const PythonFigures> python;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;
