@@ -191,6 +191,12 @@ int Run(const Arguments& arguments, const CommandLine& line) {
                 {{"HEAPLEDGER_MODE", FromEnvironment("HEAPLEDGER_MODE")},
                  {"HEAPLEDGER_STACK", FromEnvironment("HEAPLEDGER_STACK")}});
   if (!mode.ok()) return Fail("run", std::string(mode.message()), kUsage);
+  const std::string& python = arguments.shim.python;
+  if (!python.empty() && python != "all" && python != "frames" &&
+      python != "metrics") {
+    return Fail("run", "--python takes frames, metrics or all, not " + python,
+                kUsage);
+  }
   const auto plan = PlanOf(arguments);
   if (!plan.ok()) return FailWith("run", plan.status());
   auto directory = arguments.directory.empty()
@@ -266,6 +272,10 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
       ->delimiter(',')
       ->expected(1)
       ->type_name("WHOM");
+  app->add_flag("--python{all}", arguments->shim.python,
+                "Read Python's frames and figures, the latter by a thread in "
+                "the program; --python=frames or --python=metrics for one")
+      ->type_name("");
   app->add_option("--dir", arguments->directory,
                   "Put the ledgers here and leave them")
       ->type_name("DIR");

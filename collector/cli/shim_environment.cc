@@ -38,6 +38,10 @@ absl::StatusOr<std::map<std::string, std::string>> ShimEnvironment(
   if (!settings.follow.empty()) {
     environment["HEAPLEDGER_FOLLOW"] = absl::StrJoin(settings.follow, ",");
   }
+  if (!settings.python.empty()) {
+    environment["HEAPLEDGER_PYTHON"] =
+        settings.python == "all" ? "frames,metrics" : settings.python;
+  }
   return environment;
 }
 

@@ -20,6 +20,8 @@ struct ShimSettings {
   std::optional<std::uint32_t> max_depth = {};
   std::string allocator = "system";
   std::vector<std::string> follow = {};
+  // What to read of CPython: frames, metrics or all; empty: nothing.
+  std::string python = {};
 };
 
 // Our own variable; empty where it is not set.
