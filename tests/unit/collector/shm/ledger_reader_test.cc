@@ -252,7 +252,7 @@ TEST(LedgerReaderTest, RefusesAnotherVersionAndNamesBoth) {
   builder.header().abi_version = 9;
   EXPECT_EQ(Refusal(builder),
             "read ledger L: its format is version 9 and this heapledger reads "
-            "version 1; use the heapledger that belongs to the shim");
+            "version 2; use the heapledger that belongs to the shim");
 }
 
 TEST(LedgerReaderTest, TellsAnUnfinishedLedgerFromOneThatIsNone) {
