@@ -21,6 +21,19 @@ bool Same(const char* a, const char* b) {
   return StartsWith(a, b, &rest) && *rest == '\0';
 }
 
+// Whether `word` is among words with commas.
+bool Lists(const char* words, const char* word) {
+  while (*words != '\0') {
+    const char* rest;
+    if (StartsWith(words, word, &rest) && (*rest == ',' || *rest == '\0')) {
+      return true;
+    }
+    while (*words != '\0' && *words != ',') ++words;
+    if (*words == ',') ++words;
+  }
+  return false;
+}
+
 // Leaves `out` empty when the text does not fit.
 void Copy(const char* text, char* out, std::size_t capacity) {
   std::size_t i = 0;
@@ -53,8 +66,6 @@ void Apply(Config& config, const char* setting) {
     config.disabled = *value != '\0' && !Same(value, "0");
   } else if (StartsWith(setting, "SCAN=", &value)) {
     config.scan_at_exit = Same(value, "exit");
-  } else if (StartsWith(setting, "PYTHON=", &value)) {
-    config.python_frames = Same(value, "frames");
   } else if (StartsWith(setting, "DIR=", &value)) {
     // A relative directory would move with the program's working directory.
     if (*value == '/') Copy(value, config.directory, sizeof config.directory);
@@ -83,6 +94,15 @@ void Apply(Config& config, const char* setting) {
                               ledger::kMaximumCapBytes, config.cap_bytes);
   } else if (StartsWith(setting, "FOLLOW=", &value)) {
     Copy(value, config.follow, sizeof config.follow);
+  } else if (StartsWith(setting, "PYTHON=", &value)) {
+    config.python_frames = Lists(value, "frames");
+    config.python_metrics = Lists(value, "metrics");
+  } else if (StartsWith(setting, "PYTHON_REFRESH_MS=", &value)) {
+    config.python_refresh_ms =
+        static_cast<std::uint32_t>(Number(value, 1, 3'600'000, 0));
+  } else if (StartsWith(setting, "PYTHON_CENSUS_MS=", &value)) {
+    config.python_census_ms =
+        static_cast<std::uint32_t>(Number(value, 1, 86'400'000, 0));
   } else if (StartsWith(setting, "ROOT_PID=", &value)) {
     config.root_pid =
         static_cast<std::uint32_t>(Number(value, 1, 0x7fffffff, 0));
@@ -128,16 +148,7 @@ std::uint32_t Config::SampleMean() const {
 bool Config::Follows(std::uint32_t pid, const char* comm) const {
   if (follow[0] == '\0' || Same(follow, "all")) return true;
   if (pid == root_pid) return true;
-  if (Same(follow, "none")) return false;
-  for (const char* name = follow; *name != '\0';) {
-    const char* rest;
-    if (StartsWith(name, comm, &rest) && (*rest == ',' || *rest == '\0')) {
-      return true;
-    }
-    while (*name != '\0' && *name != ',') ++name;
-    if (*name == ',') ++name;
-  }
-  return false;
+  return !Same(follow, "none") && Lists(follow, comm);
 }
 
 }  // namespace heapledger::preload

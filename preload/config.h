@@ -37,6 +37,12 @@ struct Config {
   // The process that --follow counts as the first one; 0: there is none.
   std::uint32_t root_pid = 0;
 
+  // The interpreter's own figures, by a thread of ours; see runtime/helper.h.
+  bool python_metrics = false;
+  // As given, or 0.
+  std::uint32_t python_refresh_ms = 0;
+  std::uint32_t python_census_ms = 0;
+
   // Reads the environment. Refuses nothing, allocates nothing.
   void ReadEnvironment();
 

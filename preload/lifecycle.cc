@@ -14,6 +14,7 @@
 #include "preload/real_malloc.h"
 #include "preload/real_new.h"
 #include "preload/real_process.h"
+#include "preload/runtime/helper.h"
 #include "preload/seal.h"
 #include "preload/tags.h"
 #include "preload/trim.h"
@@ -208,6 +209,8 @@ void StartImage(Cause cause) {
   PublishSegment(process->segment);
   OpenGate(*process, FirstGate(*process));
   PrepareExitScan();
+  // From here OnLoad() goes on, or nobody does.
+  if (cause == Cause::kAllocation) AskForPythonHelper();
 }
 
 // Makes a state the calling thread's.
@@ -350,6 +353,7 @@ std::uint32_t Seconds() {
                              std::memory_order_relaxed);
   }
   if (has(ledger::Control::kReapScan)) ReapLiveScan();
+  if (has(ledger::Control::kRuntime)) StartPythonHelper();
   if (has(ledger::Control::kScan)) {
     StartLiveScan(static_cast<std::uint32_t>((asked & ledger::kScanPauseMask) >>
                                              ledger::kScanPauseShift));
@@ -408,6 +412,7 @@ namespace {
 __attribute__((constructor)) void OnLoad() {
   Start(Cause::kLoaded);
   WatchTheEnd();
+  StartPythonHelper();
 }
 __attribute__((destructor)) void OnUnload() { ProcessExits(); }
 

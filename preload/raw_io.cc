@@ -191,6 +191,7 @@ std::uint64_t PreciseNs() {
   Call(SYS_clock_gettime, CLOCK_MONOTONIC, Address(&now));
   return Nanoseconds(now);
 }
+std::uint64_t FineNs() { return ClockNs(CLOCK_MONOTONIC); }
 bool HasClock() { return g_clock != nullptr; }
 
 }  // namespace heapledger::preload::raw

@@ -67,6 +67,9 @@ std::uint64_t RealtimeNs();
 
 // Exact, by a system call: for what is asked for once.
 std::uint64_t PreciseNs();
+// Exact, without a system call where HasClock(): it reads the time stamp
+// counter, so only for callers that a program without it does not have.
+std::uint64_t FineNs();
 
 // What MapPrivate() and MapShared() gave, so that a scan can leave it out.
 class OwnRanges {

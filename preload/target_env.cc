@@ -7,6 +7,7 @@
 #include "preload/loaded_object.h"
 #include "preload/python_host.h"
 #include "preload/raw_io.h"
+#include "preload/runtime/helper.h"
 #include "preload/unwind/load_segment.h"
 
 namespace heapledger::preload {
@@ -105,6 +106,8 @@ void TargetEnv::DescribeModule(std::uint64_t pc, ledger::ModuleRecord* record) {
   const char* const name = object.map->l_name;
   if (name != nullptr && name[0] != '\0') {
     CopyPath(name, record);
+    NoticeRuntime(name,
+                  reinterpret_cast<ledger::Header*>(ledger_base_)->control);
     return;
   }
   // The executable itself has no name on the loader's list. Not asked for here:

@@ -69,6 +69,7 @@ struct Arguments {
   std::string memory_baseline;
   std::string tags;
   obituary::StoreOptions obituaries;
+  bool python_objects_alias = false;
   bool insecure = false;
 };
 
@@ -291,6 +292,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   const sigset_t end_signals = HoldEndSignals();
   HostSource source;
   SystemSource system;
+  PythonSource python;
   HttpServer server(*options);
   leak_options->headroom = HeadroomFrom(&system);
   HostLeaks leaks(*leak_options);
@@ -300,6 +302,7 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   SystemLoop system_loop(SystemSampler({}, *std::move(watch)),
                          Interval(arguments), &source, &system,
                          &leaks.residents(), log);
+  system_loop.WatchPython(&python);
   Endpoints pages(PageOptions(arguments, *tags, loop.names(), &source), &source,
                   &system, &leaks, &server);
   auto keeper = KeeperFor(arguments, &source, &system, &leaks, log);
@@ -325,6 +328,8 @@ int Run(const Arguments& arguments, const CommandLine& line) {
   }
   if (*logs != nullptr) pages.AddLogs(logs->get(), &server);
   if (*keeper != nullptr) pages.AddBaseline((*keeper)->View(), &server);
+  pages.AddPython(&python, arguments.python_objects_alias ? ObjectsAlias::kYes
+                                                          : ObjectsAlias::kNo);
   if (const absl::Status status = server.Start(); !status.ok()) {
     return Fail("collect", std::string(status.message()), kUsage);
   }
@@ -413,6 +418,9 @@ Verb AddCollect(CLI::App& parent, const CommandLine& line) {
                   "Bytes that all of them may take (default 268435456)")
       ->check(CLI::PositiveNumber.description(""))
       ->type_name("N");
+  app->add_flag("--python-objects-alias", arguments->python_objects_alias,
+                "Serve python_memory_objects as python_memory_objects_total, "
+                "too");
   app->add_option("--dir", arguments->directory, "Look in this directory")
       ->type_name("DIR");
   app->add_option("--tls-cert", arguments->tls_certificate,

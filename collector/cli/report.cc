@@ -11,6 +11,7 @@
 #include "collector/cli/heap_writer.h"
 #include "collector/cli/memory_look.h"
 #include "collector/cli/memory_view.h"
+#include "collector/cli/merged_report.h"
 #include "collector/cli/mode_words.h"
 #include "collector/cli/pager.h"
 #include "collector/cli/report_json.h"
@@ -32,6 +33,7 @@ struct Arguments {
   std::string by = "callsite";
   std::string format;
   bool tree = false;
+  bool children = false;
   bool json = false;
   bool sort_given = false;
   bool limit_given = false;
@@ -117,6 +119,28 @@ MemoryFacts FactsOf(const LedgerSnapshot& snapshot,
   return facts;
 }
 
+int RunMerged(const Arguments& arguments, const DiscoveryOptions& options) {
+  if (arguments.tree || !arguments.format.empty()) {
+    return Fail("report",
+                "--children makes one table of several heaps; leave out --tree "
+                "and --format, or take one process",
+                kUsage);
+  }
+  const auto family = FindFamily(options, arguments.what);
+  if (!family.ok()) return FailWith("report", family.status());
+  Symbols symbols(arguments.symbols);
+  Heap first;
+  first.snapshot = family->front();
+  const MergedReport merged =
+      MergeReports(*family, arguments.report, symbols.For(first));
+  if (arguments.json) {
+    Out(JsonText(MergedJson(merged, arguments.report)));
+  } else {
+    Page(MergedText(merged, arguments.report));
+  }
+  return kDone;
+}
+
 int Run(Arguments& arguments, const CommandLine& line) {
   const auto group = GroupOf(arguments.by);
   if (!group.ok()) return FailWith("report", group.status());
@@ -126,6 +150,7 @@ int Run(Arguments& arguments, const CommandLine& line) {
   const auto tags = ReadTagConfig(arguments.tags);
   if (!tags.ok()) return FailWith("report", tags.status());
   const DiscoveryOptions options = DiscoveryFor(arguments.directory);
+  if (arguments.children) return RunMerged(arguments, options);
   auto heap = FindHeap(options, arguments.what);
   if (!heap.ok()) return FailWith("report", heap.status());
   Symbols symbols(arguments.symbols);
@@ -172,6 +197,9 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
   app->add_option("--format", arguments->format,
                   std::string("The whole heap on stdout as ") + kFormatHelp)
       ->type_name("FORMAT");
+  app->add_flag("--children", arguments->children,
+                "With the processes forked from a PID, or all of a NAME, as "
+                "one: callsites merged, and each process' share");
   app->add_flag("--json", arguments->json, "The table as JSON, with stacks");
   AddTagsOption(*app, arguments->tags);
   AddSymbolOptions(*app, arguments->symbols);
@@ -181,6 +209,7 @@ Verb AddReport(CLI::App& parent, const CommandLine& line) {
       "Examples:\n  heapledger report 4242 --by function\n"
       "  heapledger report 4242 --format folded > heap.folded\n"
       "  heapledger report heap.hl --tree\n"
+      "  heapledger report gunicorn --children\n"
       "With -v the stack of each callsite is shown. Figures with a ~ are "
       "estimates.");
   return {app, [arguments, sort, limit, &line] {

@@ -272,13 +272,16 @@ Verb AddRun(CLI::App& parent, const CommandLine& line) {
                   "Under the shim: system or jemalloc (default system)")
       ->check(CLI::IsMember({"system", "jemalloc"}).description(""))
       ->type_name("NAME");
-  app->add_option("--python", arguments->shim.python,
-                  "Python frames in stacks; CMD may be a .py file. malloc: "
-                  "every object on its own (default), arenas: leave CPython's "
-                  "allocator in place")
+  app->add_option(
+         "--python", arguments->shim.python,
+         "Python frames in stacks; CMD may be a .py file. malloc: "
+         "every object on its own (default), arenas: leave CPython's "
+         "allocator in place, metrics: the interpreter's figures, by a "
+         "thread in the program, and no frames, all: malloc and metrics")
       ->expected(0, 1)
       ->default_str("malloc")
-      ->check(CLI::IsMember({"malloc", "arenas"}).description(""))
+      ->check(
+          CLI::IsMember({"malloc", "arenas", "metrics", "all"}).description(""))
       ->type_name("[HOW]");
   app->add_option("--follow", arguments->shim.follow,
                   "Children to measure: all, none or names (default all)")

@@ -47,9 +47,16 @@ absl::StatusOr<std::map<std::string, std::string>> ShimEnvironment(
     environment["HEAPLEDGER_FOLLOW"] = absl::StrJoin(settings.follow, ",");
   }
   if (!settings.python.empty()) {
-    environment["HEAPLEDGER_PYTHON"] = "frames";
+    const bool figures =
+        settings.python == "metrics" || settings.python == "all";
+    const bool frames = settings.python != "metrics";
+    environment["HEAPLEDGER_PYTHON"] =
+        absl::StrCat(frames ? "frames" : "", frames && figures ? "," : "",
+                     figures ? "metrics" : "");
   }
-  if (settings.python == "malloc") environment["PYTHONMALLOC"] = "malloc";
+  if (settings.python == "malloc" || settings.python == "all") {
+    environment["PYTHONMALLOC"] = "malloc";
+  }
   return environment;
 }
 

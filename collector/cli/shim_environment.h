@@ -20,7 +20,9 @@ struct ShimSettings {
   std::optional<std::uint32_t> max_depth = {};
   std::string allocator = "system";
   std::vector<std::string> follow = {};
-  // Python frames: "malloc", "arenas" (CPython's allocator stays), or empty.
+  // Of CPython: "malloc" (frames, and every object on its own), "arenas"
+  // (frames, and CPython's allocator stays), "metrics" (the interpreter's
+  // figures), "all" (the first and the third), or empty.
   std::string python = {};
 };
 

@@ -59,6 +59,7 @@ void SystemLoop::Sample() {
   const auto now = SystemSampler::Clock::now();
   const auto view = sampler_.Sample(targets, now);
   source_->Publish(view);
+  if (python_ != nullptr) LookAtPython(*view, now);
   std::vector<ResidentSample> residents;
   for (const TargetSample& target : view->targets) {
     if (target.under_shim) continue;
@@ -67,6 +68,16 @@ void SystemLoop::Sample() {
   }
   trends_->Update(static_cast<std::uint64_t>(now.time_since_epoch().count()),
                   residents);
+}
+
+void SystemLoop::LookAtPython(const SystemView& view,
+                              SystemSampler::Clock::time_point now) {
+  std::vector<python::Target> targets;
+  targets.reserve(view.targets.size());
+  for (const TargetSample& target : view.targets) {
+    targets.push_back({target.pid, target.start_time_ticks, target.process});
+  }
+  python_->Publish(python_watch_.Look(targets, now));
 }
 
 }  // namespace heapledger::collector::cli

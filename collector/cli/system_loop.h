@@ -15,8 +15,10 @@
 #include <thread>
 
 #include "collector/exporter/host_source.h"
+#include "collector/exporter/python_source.h"
 #include "collector/exporter/system_source.h"
 #include "collector/leaks/resident_trends.h"
+#include "collector/python/watch.h"
 #include "collector/system/system_sampler.h"
 
 namespace heapledger::collector::cli {
@@ -31,6 +33,9 @@ class SystemLoop {
              std::function<void(const std::string&)> log);
   ~SystemLoop() { Stop(); }
 
+  // Has the interpreters of all targets looked at, too. Before Start().
+  void WatchPython(PythonSource* source) { python_ = source; }
+
   void Start();
   // Waits for the sample that is under way: some hundred milliseconds at most.
   void Stop();
@@ -38,6 +43,8 @@ class SystemLoop {
  private:
   void Run();
   void Sample();
+  void LookAtPython(const SystemView& view,
+                    SystemSampler::Clock::time_point now);
 
   SystemSampler sampler_;  // of the thread alone
   const std::chrono::nanoseconds interval_;
@@ -45,6 +52,8 @@ class SystemLoop {
   SystemSource* const source_;
   ResidentTrends* const trends_;
   const std::function<void(const std::string&)> log_;
+  PythonSource* python_ = nullptr;
+  python::Watch python_watch_;  // of the thread alone
 
   std::mutex mutex_;
   std::condition_variable wake_;

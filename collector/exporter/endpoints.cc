@@ -164,6 +164,11 @@ void Endpoints::AddObituaries(const ObituarySource& obituaries) {
   registry_.Add("memory", MakeObituaryCollector(obituaries));
 }
 
+void Endpoints::AddPython(const PythonSource* outside, ObjectsAlias alias) {
+  registry_.Add("python", MakePythonCollector(source_, outside, alias));
+  registry_.Add("gc", MakePythonGcCollector(source_, outside));
+}
+
 void Endpoints::AddPage(const char* path, std::string page,
                         HttpServer* server) {
   server->Handle(path, HttpMethod::kGet, RunOn::kWorkerShared,

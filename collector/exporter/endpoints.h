@@ -15,6 +15,7 @@
 #include "collector/exporter/http_server.h"
 #include "collector/exporter/metric_names.h"
 #include "collector/exporter/obituary_collector.h"
+#include "collector/exporter/python_collector.h"
 #include "collector/exporter/registry.h"
 #include "collector/exporter/response_collector.h"
 #include "collector/exporter/system_source.h"
@@ -55,6 +56,10 @@ class Endpoints {
   void AddResponse(const ResponseSource& response, HttpServer* server);
 
   void AddObituaries(const ObituarySource& obituaries);
+
+  // The families of interpreters, on the pages of Python and of collections.
+  // Before HttpServer::Start(); `outside` must outlive the server's running.
+  void AddPython(const PythonSource* outside, ObjectsAlias alias);
 
   // Ends the waiting of requests; before HttpServer::Stop().
   void Stop() { heap_.Stop(); }

@@ -26,6 +26,10 @@ class Family {
     return Family(name, help, prometheus::MetricType::Counter);
   }
 
+  static Family Histogram(std::string_view name, std::string_view help) {
+    return Family(name, help, prometheus::MetricType::Histogram);
+  }
+
   void Add(MetricLabels labels, double value) {
     prometheus::ClientMetric& metric = family_.metric.emplace_back();
     metric.label = std::move(labels);
@@ -38,6 +42,24 @@ class Family {
   // See text_format.h on numbers above 2^53.
   void Add(MetricLabels labels, std::uint64_t value) {
     Add(std::move(labels), static_cast<double>(value));
+  }
+
+  // Of a histogram: (bound, values up to it), both growing; all of them are
+  // `count`.
+  void AddHistogram(
+      MetricLabels labels,
+      const std::vector<std::pair<double, std::uint64_t>>& buckets,
+      std::uint64_t count, double sum) {
+    prometheus::ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum = sum;
+    for (const auto& [bound, values] : buckets) {
+      prometheus::ClientMetric::Bucket bucket;
+      bucket.upper_bound = bound;
+      bucket.cumulative_count = values;
+      metric.histogram.bucket.push_back(bucket);
+    }
   }
 
   prometheus::MetricFamily Take() && { return std::move(family_); }

@@ -25,8 +25,9 @@ struct Job {
 
 inline constexpr std::array<Job, 4> kJobs = {{
     {"memory", "5s", "4s", 100},
-    {"python", "10s", "8s", 60},
-    {"gc", "15s", "10s", 12},
+    {"python", "10s", "8s", 80},
+    // Seven families of three generations, one of them a histogram.
+    {"gc", "15s", "10s", 60},
     // Six families of a callsite; of a suspect two, for two kinds of evidence,
     // and its place.
     {"callsites", "15s", "10s", (6 + 2 * 2 + 1) * (kMaxCallsites + 1)},

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "heapledger/ledger/python_record.h"
+
 namespace heapledger::collector {
 namespace {
 
@@ -36,6 +38,8 @@ std::uint32_t PagesOf(ExtentKind kind) {
       return kPagesOf<ledger::TagRecord>;
     case ExtentKind::kScopes:
       return kPagesOf<ledger::ScopeCell>;
+    case ExtentKind::kPython:
+      return kPagesOf<ledger::PythonRecord>;
     case ExtentKind::kNone:
       break;
   }

@@ -17,6 +17,7 @@
 #include "collector/shm/header_decoder.h"
 #include "collector/shm/leak_reader.h"
 #include "collector/shm/mapped_ledger.h"
+#include "collector/shm/python_decoder.h"
 #include "collector/shm/request_decoder.h"
 #include "collector/shm/table_builder.h"
 #include "collector/shm/tag_reader.h"
@@ -227,6 +228,9 @@ class LedgerReader::Impl {
     snapshot.corrupt_records += builder_->corrupt_records();
     leaks.Book(builder_->index_of_callsite(), snapshot);
     scopes.Book(builder_->index_of_tag(), snapshot);
+    auto python = ReadPython(*file_, &snapshot.corrupt_records);
+    if (!python.ok()) return python.status();
+    snapshot.python = *std::move(python);
     if (ok = FinishHeader(snapshot); !ok.ok()) return ok;
     return snapshot;
   }

@@ -26,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "collector/shm/python_figures.h"
 #include "collector/shm/request_facts.h"
 
 namespace heapledger::collector {
@@ -328,6 +329,8 @@ struct LedgerSnapshot {
   TrimFacts trim;
   PressureFacts pressure;
   ObjectMapPlace object_map;
+  // Null where no helper was asked for, or there is no CPython.
+  std::shared_ptr<const PythonFigures> python;
 
   std::uint64_t ledger_bytes = 0;  // backed by memory
   std::uint64_t cap_bytes = 0;

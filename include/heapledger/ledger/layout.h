@@ -145,7 +145,7 @@ struct Header {
   // 3.10 major and minor alone); 0 where none was seen.
   AtomicU32 python_version;
   AtomicU32 python_state;  // PythonState
-  AtomicU64 allocator;  // Allocator
+  AtomicU64 allocator;     // Allocator
   TrimRecord trim;
   PressureRecord pressure;
 };
@@ -182,6 +182,7 @@ enum class ExtentKind : std::uint8_t {
   kCodes = 8,
   kTags = 9,
   kScopes = 10,
+  kPython = 16,  // see python_record.h
 };
 
 // A run of pages that holds records [chunk * per_chunk, (chunk+1) * per_chunk)

@@ -123,9 +123,10 @@ enum class Control : std::uint64_t {
   kArm = 1,     // dormant: measure from now on
   kDisarm = 2,  // follow no new block; blocks already booked are followed on
   kTrim = 4,    // return free memory to the kernel; see kTrimByShift
-  kFullStacks = 8,  // adaptive: no stack is cut for a while
-  kScan = 16,       // look for unreachable blocks; see kScanPauseShift
-  kReapScan = 32,   // the process that scanned is done; set by itself
+  kFullStacks = 8,     // adaptive: no stack is cut for a while
+  kScan = 16,          // look for unreachable blocks; see kScanPauseShift
+  kReapScan = 32,      // the process that scanned is done; set by itself
+  kRuntime = 1 << 14,  // a runtime was loaded; set by the target itself
 };
 
 // With kScan: for how many milliseconds the program's threads may stand still.

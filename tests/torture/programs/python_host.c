@@ -23,7 +23,8 @@ static void Run(const char* library, const char* script) {
     fprintf(stderr, "%s\n", dlerror());
     exit(2);
   }
-  void (*const initialize)(void) = (void (*)(void))dlsym(python, "Py_Initialize");
+  void (*const initialize)(void) =
+      (void (*)(void))dlsym(python, "Py_Initialize");
   int (*const run)(const char*) =
       (int (*)(const char*))dlsym(python, "PyRun_SimpleString");
   int (*const finalize)(void) = (int (*)(void))dlsym(python, "Py_FinalizeEx");
