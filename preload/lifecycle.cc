@@ -257,6 +257,9 @@ void StartChild(Process& process) {
   }
   if (reason == OffReason::kNone) {
     (void)g_books->Inherit(*parent, state->frames);
+    // Of the parent's other threads.
+    g_python.asking.store(0, std::memory_order_relaxed);
+    g_python.suspended.store(0, std::memory_order_relaxed);
     PublishPython();
     CopyCoverage(parent->file().header(), g_books->file().header());
     PublishSegment(process.segment);
