@@ -283,6 +283,9 @@ void StartChild(Process& process) {
   if (reason == OffReason::kNone) {
     g_books->tags().Inherit(g_books->file(), parent->tags());
     (void)g_books->Inherit(*parent, state->frames);
+    // Of the parent's other threads.
+    g_python.asking.store(0, std::memory_order_relaxed);
+    g_python.suspended.store(0, std::memory_order_relaxed);
     PublishPython();
     TakeScopes(state, scopes);
     CopyCoverage(parent->file().header(), g_books->file().header());

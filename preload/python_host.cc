@@ -215,7 +215,16 @@ void PublishPython() {
 }
 
 void SuspendPython() {
-  g_python.suspended.fetch_add(1, std::memory_order_acq_rel);
+  g_python.suspended.fetch_add(1, std::memory_order_seq_cst);
+  // Whoever is in a function of the interpreter is about to come back. Bounded:
+  // a thread that was interrupted there by a handler that never returns, or
+  // left behind by a fork, is not waited for.
+  constexpr int kTries = 10000;
+  for (int i = 0;
+       i < kTries && g_python.asking.load(std::memory_order_seq_cst) != 0;
+       ++i) {
+    raw::Call(SYS_sched_yield);
+  }
 }
 
 void ResumePython() {
@@ -232,24 +241,35 @@ void ResumePython() {
   g_python.suspended.fetch_sub(1, std::memory_order_acq_rel);
 }
 
-std::uint64_t RunningPythonThread() {
-  if (g_python.suspended.load(std::memory_order_acquire) != 0) return 0;
+namespace {
+
+// The state whose frames stand still, or null.
+const void* StateThatStands() {
   // Null on threads that never ran Python code. Asked first: what the other
   // function reads may be a thread-local that the loader allocates on first
   // use, and such threads never had it.
-  const auto* const mine = g_python.this_thread();
-  if (mine == nullptr) return 0;
-  const auto* state = mine;
-  const auto* const current = g_python.current_thread();
-  if (current != mine) [[unlikely]] {
-    if (g_python.layout->chain == FrameChain::kStackFrames &&
-        current != nullptr) {
-      state = current;  // of another interpreter
-    } else if (g_python.finalizing() != 0) {
-      return 0;
-    }
-  }
-  const auto thread = reinterpret_cast<std::uint64_t>(state);
+  const void* const mine = g_python.this_thread();
+  if (mine == nullptr) return nullptr;
+  const void* const current = g_python.current_thread();
+  if (current == mine) [[likely]]
+    return mine;
+  const bool is_another_interpreters =
+      g_python.layout->chain == FrameChain::kStackFrames && current != nullptr;
+  if (is_another_interpreters) return current;
+  return g_python.finalizing() != 0 ? nullptr : mine;
+}
+
+}  // namespace
+
+std::uint64_t RunningPythonThread() {
+  // In this order, and SuspendPython() in the other: one sees the other.
+  g_python.asking.fetch_add(1, std::memory_order_seq_cst);
+  const bool may_ask =
+      g_python.suspended.load(std::memory_order_seq_cst) == 0 && ReadsPython();
+  const auto thread =
+      may_ask ? reinterpret_cast<std::uint64_t>(StateThatStands()) : 0;
+  g_python.asking.fetch_sub(1, std::memory_order_release);
+  if (thread == 0) return 0;
   if (g_python.stage.load(std::memory_order_relaxed) == PythonStage::kProven)
       [[likely]] {
     return thread;

@@ -30,6 +30,7 @@ enum class PythonStage : std::uint32_t {
 struct PythonHost {
   std::atomic<PythonStage> stage;
   std::atomic<std::uint32_t> suspended;  // dlclose calls under way
+  std::atomic<std::uint32_t> asking;     // threads in the functions below
   std::uint32_t version;                 // as Py_Version has it
   std::atomic<std::uint32_t> state;      // ledger::PythonState
 
