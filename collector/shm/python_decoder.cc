@@ -17,7 +17,6 @@ namespace {
 
 using ledger::PythonGeneration;
 using ledger::PythonRecord;
-using ledger::PythonState;
 using ledger::PythonType;
 
 static_assert(kPythonGenerationCount == ledger::kPythonGenerations);
@@ -134,14 +133,14 @@ void DecodeTypes(const Decoder& record, PythonFigures& figures) {
 }
 
 PythonHelperState StateOf(std::uint32_t state) {
-  switch (static_cast<PythonState>(state)) {
-    case PythonState::kWaiting:
+  switch (static_cast<ledger::HelperState>(state)) {
+    case ledger::HelperState::kWaiting:
       return PythonHelperState::kWaiting;
-    case PythonState::kOn:
+    case ledger::HelperState::kOn:
       return PythonHelperState::kOn;
-    case PythonState::kOff:
+    case ledger::HelperState::kOff:
       return PythonHelperState::kOff;
-    case PythonState::kNone:
+    case ledger::HelperState::kNone:
       break;
   }
   return PythonHelperState::kUnknown;

@@ -26,8 +26,8 @@ namespace heapledger::preload {
 namespace {
 
 using cpython::ThreadState;
+using ledger::HelperState;
 using ledger::PythonReason;
-using ledger::PythonState;
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
 // Between two looks for an interpreter, which may come late or never.
@@ -160,7 +160,7 @@ Pace PaceOf(const Config& config) {
 void Run(PythonBook& book) {
   if (g_installed) Sleep(kChildWaitNs);
   if (!g_api.Resolve(g_library)) {
-    return book.SetState(PythonState::kOff, PythonReason::kNoSymbols);
+    return book.SetState(HelperState::kOff, PythonReason::kNoSymbols);
   }
   AwaitInterpreter();
   Pace pace = PaceOf(g_process->config);
@@ -170,7 +170,7 @@ void Run(PythonBook& book) {
   const PythonReason refusal = Install(book);
   if (refusal != PythonReason::kNone) {
     (void)g_api.save_thread();
-    return book.SetState(PythonState::kOff, refusal);
+    return book.SetState(HelperState::kOff, refusal);
   }
   book.record().installed_realtime_ns.store(raw::RealtimeNs(),
                                             std::memory_order_relaxed);
@@ -181,7 +181,7 @@ void Run(PythonBook& book) {
     AddTo(cost.refreshes, 1);
     // Before others may write into the record.
     GcWatch::SetBook(&book.record());
-    book.SetState(PythonState::kOn, PythonReason::kNone);
+    book.SetState(HelperState::kOn, PythonReason::kNone);
     ThreadState* const state = g_api.save_thread();
     const std::uint64_t held = raw::FineNs() - begin;
     AddTo(cost.held_ns, held);
@@ -189,7 +189,7 @@ void Run(PythonBook& book) {
     if (pace.budgeted && pause < kBudget * held) pause = kBudget * held;
     Sleep(pause);
     if (!HasInterpreter()) {
-      return book.SetState(PythonState::kOff, PythonReason::kFinalized);
+      return book.SetState(HelperState::kOff, PythonReason::kFinalized);
     }
     const std::uint64_t asked = raw::FineNs();
     g_api.restore_thread(state);
@@ -201,7 +201,7 @@ void* ThreadMain(void*) {
   ledger::PythonRecord* const record = Record();
   if (record == nullptr) return nullptr;
   PythonBook book(record);
-  book.SetState(PythonState::kWaiting, PythonReason::kNone);
+  book.SetState(HelperState::kWaiting, PythonReason::kNone);
   Run(book);
   return nullptr;
 }
@@ -219,7 +219,7 @@ void StartThread() {
             sizeof before);
   if (made) return;
   if (ledger::PythonRecord* const record = Record()) {
-    PythonBook(record).SetState(PythonState::kOff, PythonReason::kNoThread);
+    PythonBook(record).SetState(HelperState::kOff, PythonReason::kNoThread);
   }
 }
 

@@ -29,7 +29,7 @@ class PythonBook {
 
   [[nodiscard]] ledger::PythonRecord& record() { return record_; }
 
-  void SetState(ledger::PythonState state, ledger::PythonReason reason) {
+  void SetState(ledger::HelperState state, ledger::PythonReason reason) {
     record_.reason.store(static_cast<std::uint32_t>(reason),
                          std::memory_order_relaxed);
     // Release: pairs with the reader's acquire, so that an installed helper

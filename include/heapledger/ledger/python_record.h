@@ -19,7 +19,7 @@
 namespace heapledger::ledger {
 
 // Whether the helper reads the interpreter. Values are part of the ABI.
-enum class PythonState : std::uint32_t {
+enum class HelperState : std::uint32_t {
   kNone = 0,
   kWaiting = 1,  // for an interpreter to be initialized
   kOn = 2,
@@ -82,7 +82,7 @@ struct PythonRecord {
   AtomicU32 collections_round;
   AtomicU32 heap_round;
   AtomicU32 types_round;
-  AtomicU32 state;              // PythonState
+  AtomicU32 state;              // HelperState
   AtomicU32 reason;             // PythonReason
   AtomicU32 version;            // major, minor, micro in the high three bytes
   AtomicU32 collector_enabled;  // gc.isenabled() at the last refresh

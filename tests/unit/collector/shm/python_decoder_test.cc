@@ -39,7 +39,7 @@ class PythonDecoderTest : public ::testing::Test {
     types[0] = {"dict", 4, 0, 30};
     types[1] = {"Order", 5, 0, 20};
     book.SetTypes(types, 2, 100, 1000, 88);
-    book.SetState(ledger::PythonState::kOn, ledger::PythonReason::kNone);
+    book.SetState(ledger::HelperState::kOn, ledger::PythonReason::kNone);
   }
 
   LedgerSnapshot Take() {
