@@ -165,8 +165,9 @@ void Endpoints::AddObituaries(const ObituarySource& obituaries) {
 }
 
 void Endpoints::AddPython(const PythonSource* outside, ObjectsAlias alias) {
-  registry_.Add("python", MakePythonCollector(source_, outside, alias));
-  registry_.Add("gc", MakePythonGcCollector(source_, outside));
+  registry_.Add("python",
+                MakePythonCollector(source_, outside, options_.names, alias));
+  registry_.Add("gc", MakePythonGcCollector(source_, outside, options_.names));
 }
 
 void Endpoints::AddPage(const char* path, std::string page,

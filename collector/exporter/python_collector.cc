@@ -49,21 +49,22 @@ struct InterpreterFamilies {
 };
 
 struct HeapFamilies {
+  const MetricNames names;
   Family size = Family::Gauge(
-      "python_memory_heap_size_bytes",
+      SeedName(names, "python_memory_heap_size_bytes"),
       "Arenas of the object allocator (pymalloc). Objects above 512 bytes are "
       "not in them but malloc's.");
   Family free = Family::Gauge(
-      "python_memory_heap_free_bytes",
+      SeedName(names, "python_memory_heap_free_bytes"),
       "Part of python_memory_heap_size_bytes that holds no object: free blocks "
       "and pools, their headers and rounding.");
   Family blocks = Family::Gauge(
-      "python_memory_blocks",
+      SeedName(names, "python_memory_blocks"),
       "Blocks in use, as sys.getallocatedblocks() has them: all objects of up "
       "to 512 bytes, those included that the garbage collector does not "
       "track.");
   Family classes =
-      Family::Gauge("python_memory_size_class_blocks",
+      Family::Gauge(SeedName(names, "python_memory_size_class_blocks"),
                     "Blocks in use by size; the size is a block's, in bytes.");
   Family taken = Family::Gauge("heapledger_python_heap_timestamp_seconds",
                                "When the object allocator was last asked, in "
@@ -82,13 +83,14 @@ struct HeapFamilies {
 };
 
 struct ObjectFamilies {
+  const MetricNames names;
   Family objects = Family::Gauge(
-      "python_memory_objects",
+      SeedName(names, "python_memory_objects"),
       "Objects that the garbage collector tracks (containers, instances, "
       "functions) by type; the most numerous types, the rest as _other. "
       "Counted about once a minute.");
   Family alias =
-      Family::Gauge("python_memory_objects_total",
+      Family::Gauge(SeedName(names, "python_memory_objects_total"),
                     "The same as python_memory_objects, by its former name.");
   Family taken = Family::Gauge(
       "heapledger_python_objects_timestamp_seconds",
@@ -120,15 +122,15 @@ struct ObjectFamilies {
 class PythonCollector final : public MetricCollector {
  public:
   PythonCollector(const HostSource* source, const PythonSource* outside,
-                  ObjectsAlias alias)
-      : source_(source), outside_(outside), alias_(alias) {}
+                  MetricNames names, ObjectsAlias alias)
+      : source_(source), outside_(outside), names_(names), alias_(alias) {}
 
   std::string_view name() const override { return "python"; }
 
   absl::StatusOr<MetricFamilies> Collect() override {
     InterpreterFamilies interpreters;
-    HeapFamilies heaps;
-    ObjectFamilies objects;
+    HeapFamilies heaps{names_};
+    ObjectFamilies objects{names_};
     for (const PythonRow& row : PythonRows(*source_, *outside_)) {
       interpreters.Add(row);
       if (row.helper == nullptr) continue;
@@ -153,25 +155,27 @@ class PythonCollector final : public MetricCollector {
  private:
   const HostSource* source_;
   const PythonSource* outside_;
+  const MetricNames names_;
   const ObjectsAlias alias_;
 };
 
 struct GcFamilies {
+  const MetricNames names;
   Family collections =
-      Family::Counter("python_gc_collections_total",
+      Family::Counter(SeedName(names, "python_gc_collections_total"),
                       "Collections by the generation they were of.");
   Family collected =
-      Family::Counter("python_gc_objects_collected_total",
+      Family::Counter(SeedName(names, "python_gc_objects_collected_total"),
                       "Objects that collections found unreachable and freed.");
   Family uncollectable = Family::Counter(
-      "python_gc_objects_uncollectable_total",
+      SeedName(names, "python_gc_objects_uncollectable_total"),
       "Objects that collections found unreachable and could not free.");
   Family cycles = Family::Counter(
-      "python_memory_reference_cycles_total",
+      SeedName(names, "python_memory_reference_cycles_total"),
       "Objects that the collector found unreachable in cycles, freed or not; "
       "a cycle of several objects counts as many times.");
   Family seconds = Family::Counter(
-      "python_gc_time_seconds_total",
+      SeedName(names, "python_gc_time_seconds_total"),
       "Time in collections since the helper thread was installed; absent "
       "without one.");
   Family durations =
@@ -226,13 +230,14 @@ struct GcFamilies {
 
 class PythonGcCollector final : public MetricCollector {
  public:
-  PythonGcCollector(const HostSource* source, const PythonSource* outside)
-      : source_(source), outside_(outside) {}
+  PythonGcCollector(const HostSource* source, const PythonSource* outside,
+                    MetricNames names)
+      : source_(source), outside_(outside), names_(names) {}
 
   std::string_view name() const override { return "python_gc"; }
 
   absl::StatusOr<MetricFamilies> Collect() override {
-    GcFamilies gc;
+    GcFamilies gc{names_};
     for (const PythonRow& row : PythonRows(*source_, *outside_)) {
       if (row.generations) gc.Add(row);
     }
@@ -246,18 +251,20 @@ class PythonGcCollector final : public MetricCollector {
  private:
   const HostSource* source_;
   const PythonSource* outside_;
+  const MetricNames names_;
 };
 
 }  // namespace
 
 std::unique_ptr<MetricCollector> MakePythonCollector(
-    const HostSource* source, const PythonSource* outside, ObjectsAlias alias) {
-  return std::make_unique<PythonCollector>(source, outside, alias);
+    const HostSource* source, const PythonSource* outside, MetricNames names,
+    ObjectsAlias alias) {
+  return std::make_unique<PythonCollector>(source, outside, names, alias);
 }
 
 std::unique_ptr<MetricCollector> MakePythonGcCollector(
-    const HostSource* source, const PythonSource* outside) {
-  return std::make_unique<PythonGcCollector>(source, outside);
+    const HostSource* source, const PythonSource* outside, MetricNames names) {
+  return std::make_unique<PythonGcCollector>(source, outside, names);
 }
 
 }  // namespace heapledger::collector

@@ -7,6 +7,7 @@
 
 #include "collector/exporter/host_source.h"
 #include "collector/exporter/metric_collector.h"
+#include "collector/exporter/metric_names.h"
 #include "collector/exporter/python_source.h"
 
 namespace heapledger::collector {
@@ -18,8 +19,9 @@ enum class ObjectsAlias { kNo, kYes };
 
 // The sources must outlive the collectors.
 std::unique_ptr<MetricCollector> MakePythonCollector(
-    const HostSource* source, const PythonSource* outside, ObjectsAlias alias);
+    const HostSource* source, const PythonSource* outside, MetricNames names,
+    ObjectsAlias alias);
 std::unique_ptr<MetricCollector> MakePythonGcCollector(
-    const HostSource* source, const PythonSource* outside);
+    const HostSource* source, const PythonSource* outside, MetricNames names);
 
 }  // namespace heapledger::collector

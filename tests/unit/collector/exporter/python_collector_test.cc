@@ -91,9 +91,13 @@ class PythonCollectorTest : public ::testing::Test {
     return series;
   }
   Series Python(ObjectsAlias alias = ObjectsAlias::kNo) {
-    return SeriesOf(*MakePythonCollector(&source_, &outside_, alias));
+    return SeriesOf(
+        *MakePythonCollector(&source_, &outside_, MetricNames::kSeed, alias));
   }
-  Series Gc() { return SeriesOf(*MakePythonGcCollector(&source_, &outside_)); }
+  Series Gc() {
+    return SeriesOf(
+        *MakePythonGcCollector(&source_, &outside_, MetricNames::kSeed));
+  }
 
   HostSource source_;
   PythonSource outside_;
