@@ -74,12 +74,18 @@ class KindsTest(VerdictTest):
         self.assertEqual(
             [file for file in self.ledger_files(shimmed.pid)
              if self.report(file)["process"]["program"] == kind.name], [])
-        done, report = self.gate(command)
-        self.assertEqual(done.status, NOT_MEASURED, done.err)
-        self.assertEqual(report["verdict"], "not measured")
-        reasons = [one["reason"] for one in report["unmeasured"]]
-        self.assertTrue(any(kind.gate in reason for reason in reasons), reasons)
-        self.assertEqual(done.out, bare.out)
+        # A program that execs and is gone at once may not be looked at in time;
+        # what is said of it must hold each time, why it is so most times.
+        for _ in range(10):
+            done, report = self.gate(command)
+            self.assertEqual(done.status, NOT_MEASURED, done.err)
+            self.assertEqual(report["verdict"], "not measured")
+            self.assertEqual(done.out, bare.out)
+            reasons = [one["reason"] for one in report["unmeasured"]]
+            if any(kind.gate in reason for reason in reasons):
+                break
+        else:
+            self.fail(reasons)
         # As a child that is gone before anybody can look: why may be unknown,
         # that it was not measured may not.
         child = ["/bin/sh", "-c", " ".join(command) + "; true"]
