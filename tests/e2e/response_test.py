@@ -353,6 +353,29 @@ class HookTest(ResponseTest):
                    self.log())
         self.until(lambda: "trim done: " in self.log())
 
+    def test_a_trim_gives_back_what_the_allocator_kept(self):
+        process = self.start([harness.program("retained"), str(256 << 20),
+                              "freed"], stdin=subprocess.PIPE)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+
+        def resident():
+            status = text_of(f"/proc/{process.pid}/status")
+            kib, = re.search(r"RssAnon:\s+(\d+) kB", status).groups()
+            return int(kib) << 10
+
+        before = resident()
+        self.assertGreater(before, 200 << 20)
+        base = self.respond(self.rules_for(process.pid, "trim"),
+                            *self.with_token())
+        self.until(lambda: self.level(base, process.pid) == "none")
+        self.alert(base, process.pid)
+        self.until(lambda: resident() < before / 2)
+        self.until(lambda: "trim done: trimmed: returned" in self.log())
+
 
 class WebhookTest(ResponseTest):
 
